@@ -1,0 +1,54 @@
+/* What runs a graph. A backend is a table of functions; vendor libraries are opened at run time. */
+#ifndef YK_BACKEND_H
+#define YK_BACKEND_H
+
+#include "graph/graph.h"
+
+enum { YK_BACKEND_API = 1 };
+
+typedef struct yk_probe {
+    bool available;
+    int score; /* among available ones the highest wins for "auto" */
+    char version[64];
+    char device[128];     /* e.g. the processor's name */
+    char reason[512];     /* when not available: what is missing and how to get it */
+    uint64_t free_memory; /* bytes, 0 when unknown */
+} yk_probe;
+
+typedef struct yk_compile_options {
+    int threads;  /* 0: physical cores */
+    int streams;  /* requests run side by side; 0: the backend's choice */
+    int slots;    /* requests that may be in flight at once, at least 1; 0: the backend's choice */
+    bool latency; /* choose for the time of one request rather than for throughput */
+} yk_compile_options;
+
+/* A graph compiled for one shape. */
+typedef struct yk_exec yk_exec;
+
+typedef struct yk_backend {
+    int api_version;
+    const char *name;
+    const char *description;
+    void (*probe)(yk_probe *out);
+    /* Compiles a bound graph. The input is bytes, N x H x W x 3, in the head's channel order; conversion to float and
+     * to the head's range is the backend's work. The graph is not needed afterwards. */
+    yolk_status (*compile)(const yk_graph *g, const yk_compile_options *options, yk_exec **out);
+    void (*destroy)(yk_exec **exec); /* waits for what is in flight; &NULL allowed */
+    int (*slot_count)(const yk_exec *exec);
+    uint8_t *(*input)(yk_exec *exec, int slot); /* to be filled before start() */
+    yolk_status (*start)(yk_exec *exec, int slot);
+    yolk_status (*wait)(yk_exec *exec, int slot);
+    /* After wait(): float elements of output `index`, of the shape that the graph's output was bound to; valid until
+     * the slot's next start(). Different slots may be used from different threads. */
+    const float *(*output)(yk_exec *exec, int slot, int index);
+} yk_backend;
+
+extern const yk_backend yk_backend_reference;
+extern const yk_backend yk_backend_openvino;
+
+/* registry.c */
+const yk_backend *const *yk_backends(size_t *count); /* in order of preference */
+/* By name, or the best available for "auto" or NULL. A failure names what is missing or the nearest name. */
+yolk_status yk_backend_choose(const char *name, const char *device, const yk_backend **out);
+
+#endif
