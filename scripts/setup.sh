@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# Sets up what yolk needs: Debian packages with apt, and the pinned files of scripts/deps.txt under .deps/.
+#
+#   scripts/setup.sh [run] [test] [lint] [fuzz] [docs] [coverage] [packages-only|files-only]
+#
+# Without arguments it sets up "run": what `make demo` needs. It can be stopped and run again at any time; when
+# everything is there it takes a second and no network. YOLK_NO_APT=1 leaves the system's packages alone.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+run_packages=(gcc g++ make cmake ninja-build pkg-config libavformat-dev libavcodec-dev libavutil-dev libswscale-dev
+    libjansson-dev libfreetype-dev libfontconfig-dev fonts-dejavu-core python3 python3-venv)
+test_packages=(libcmocka-dev bats perl ffmpeg jq)
+lint_packages=(clang clang-format clang-tidy cppcheck)
+fuzz_packages=(clang llvm)
+docs_packages=(doxygen)
+coverage_packages=(gcovr)
+
+say() {
+    printf 'setup: %s\n' "$*" >&2
+}
+
+die() {
+    say "$*"
+    exit 1
+}
+
+install_packages() {
+    local missing=() package command=(apt-get) options=(-y -q --no-install-recommends)
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        say "no apt on this system; please install the equivalents of: $*"
+        return
+    fi
+    for package in "$@"; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    if [ -n "${YOLK_NO_APT:-}" ]; then
+        say "not installed, as YOLK_NO_APT is set: ${missing[*]}"
+        return
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null ||
+            die "these packages are missing, and there is no sudo; as root: apt-get install ${missing[*]}"
+        command=(sudo apt-get)
+    fi
+    say "installing with ${command[*]}: ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    "${command[@]}" update -q >&2 </dev/null
+    "${command[@]}" install "${options[@]}" "${missing[@]}" >&2 </dev/null
+}
+
+# A virtual environment of our own, for its pip alone: it reads the user's pip settings and installs nothing.
+make_venv() {
+    [ -x .deps/venv/bin/pip ] && return
+    rm -rf .deps/venv .deps/venv.new
+    python3 -m venv .deps/venv >&2 || die "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv"
+}
+
+# get_wheel FOLDER REQUIREMENT PLATFORM SHA256 KEEP...: one line of deps.txt. The list of files put in place is
+# written last, under the wheel's hash, so that a run cut anywhere is taken up again by the next one.
+get_wheel() {
+    local folder=$1 requirement=$2 platform=$3 sha256=$4 receipt new file
+    shift 4
+    receipt=.deps/receipts/$folder-$sha256
+    if [ -e "$receipt" ] && (cd ".deps/$folder" && sha256sum --status -c "../../$receipt") 2>/dev/null; then
+        return
+    fi
+    make_venv
+    say "downloading $requirement for $folder"
+    new=.deps/new/$folder
+    rm -rf "$new"
+    mkdir -p "$new/wheel" "$new/files" .deps/receipts
+    printf '%s --hash=sha256:%s\n' "$requirement" "$sha256" >"$new/requirement"
+    .deps/venv/bin/pip download -q --no-deps --require-hashes --only-binary=:all: --python-version 3.12 \
+        --implementation cp --abi cp312 --platform "$platform" -d "$new/wheel" -r "$new/requirement" >&2 </dev/null ||
+        die "pip could not download $requirement; check the network and pip's settings (pip config list), then run this again"
+    python3 scripts/unwheel.py "$new"/wheel/*.whl "$new/files" "$@"
+    (cd "$new/files" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$new/receipt"
+    for file in .deps/receipts/"$folder"-*; do
+        [ -e "$file" ] || continue
+        sed 's/^[0-9a-f]* [ *]//' "$file" | (mkdir -p ".deps/$folder" && cd ".deps/$folder" && xargs -r -d '\n' rm -f --)
+        rm -f "$file"
+    done
+    (cd "$new/files" && find . -type f -printf '%P\n') | while IFS= read -r file; do
+        mkdir -p ".deps/$folder/$(dirname "$file")"
+        mv -f "$new/files/$file" ".deps/$folder/$file"
+    done
+    mv -f "$new/receipt" "$receipt"
+    rm -rf "$new"
+}
+
+get_files() {
+    local architecture folder only requirement platform sha256 keep
+    case $(uname -m) in
+    x86_64) architecture=amd64 ;;
+    aarch64 | arm64) architecture=arm64 ;;
+    *) architecture=none && say "no OpenVINO for $(uname -m): yolk will have its reference backend only" ;;
+    esac
+    mkdir -p .deps
+    exec 9>.deps/lock
+    flock 9
+    while read -r folder only requirement platform sha256 keep; do
+        case $folder in '' | '#'*) continue ;; esac
+        case $only in any | "$architecture") ;; *) continue ;; esac
+        set -f # the patterns are for unwheel.py, not for the shell
+        # shellcheck disable=SC2086
+        set -- $keep
+        set +f
+        get_wheel "$folder" "$requirement" "$platform" "$sha256" "$@"
+    done <scripts/deps.txt
+}
+
+packages=("${run_packages[@]}")
+want_packages=1
+want_files=1
+for word in "$@"; do
+    case $word in
+    run) ;;
+    test) packages+=("${test_packages[@]}") ;;
+    lint) packages+=("${lint_packages[@]}") ;;
+    fuzz) packages+=("${fuzz_packages[@]}") ;;
+    docs) packages+=("${docs_packages[@]}") ;;
+    coverage) packages+=("${coverage_packages[@]}") ;;
+    packages-only) want_files=0 ;;
+    files-only) want_packages=0 ;;
+    *) die "unknown word '$word'; allowed are run, test, lint, fuzz, docs, coverage, packages-only, files-only" ;;
+    esac
+done
+if [ $want_packages -eq 1 ]; then
+    install_packages "${packages[@]}"
+fi
+if [ $want_files -eq 1 ]; then
+    get_files
+fi
