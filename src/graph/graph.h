@@ -13,8 +13,8 @@ enum { YK_MAX_RANK = 6, YK_MAX_LEVELS = 6, YK_MAX_ANCHORS = 4 };
 /* X(NAME, bytes an element, text) */
 #define YK_TYPE_MAP(X)                                                                                                 \
     X(F32, 4, "float32")                                                                                               \
-    X(F16, 2, "float16") X(F64, 8, "float64") X(I64, 8, "int64") X(I32, 4, "int32") X(I8, 1, "int8") X(U8, 1, "uint8") \
-        X(BOOL, 1, "bool")
+    X(F16, 2, "float16")                                                                                               \
+    X(F64, 8, "float64") X(I64, 8, "int64") X(I32, 4, "int32") X(I8, 1, "int8") X(U8, 1, "uint8") X(BOOL, 1, "bool")
 typedef enum yk_type {
 #define YK_TYPE_ENUM(name, size, text) YK_##name,
     YK_TYPE_MAP(YK_TYPE_ENUM)
@@ -38,7 +38,8 @@ void yk_shape_text(const yk_shape *s, char out[96]); /* "1x3x640x640" */
     X(CONV_TRANSPOSE, "ConvTranspose", 2, 3)                                                                           \
     X(BATCH_NORM, "BatchNormalization", 5, 5) /* x, scale, bias, mean, variance */                                     \
     X(SIGMOID, "Sigmoid", 1, 1)                                                                                        \
-    X(SILU, "SiLU", 1, 1) X(RELU, "Relu", 1, 1) X(LEAKY_RELU, "LeakyRelu", 1, 1) X(HARD_SWISH, "HardSwish", 1, 1) X(   \
+    X(SILU, "SiLU", 1, 1)                                                                                              \
+    X(RELU, "Relu", 1, 1) X(LEAKY_RELU, "LeakyRelu", 1, 1) X(HARD_SWISH, "HardSwish", 1, 1) X(                         \
         HARD_SIGMOID, "HardSigmoid", 1, 1) X(TANH, "Tanh", 1, 1) X(MISH, "Mish", 1, 1) X(GELU, "Gelu", 1, 1)           \
         X(ERF, "Erf", 1, 1) X(SOFTPLUS, "Softplus", 1, 1) X(ELU, "Elu", 1, 1) X(EXP, "Exp", 1, 1) X(LOG, "Log", 1, 1)  \
             X(SQRT, "Sqrt", 1, 1) X(NEG, "Neg", 1, 1) X(ABS, "Abs", 1, 1) X(FLOOR, "Floor", 1, 1)                      \
@@ -92,7 +93,8 @@ enum {
     YK_DIM_WIDTH = -4   /* width of the graph's input / attrs.reshape_stride */
 };
 
-/* Attributes of all operators; each uses those it needs, the rest is zero. Names are ONNX's. */
+/* Attributes of all operators; each uses those it needs, the rest is zero. Names are ONNX's. A stride, dilation,
+ * groups, step or convolution's kernel of 0 is filled in by yk_graph_add_node(); GEMM's alpha and beta are not. */
 typedef struct yk_attrs {
     int kernel[2], stride[2], dilation[2]; /* h, w */
     int pads[4];                           /* top, left, bottom, right */
@@ -110,7 +112,7 @@ typedef struct yk_attrs {
     float scale_h, scale_w;      /* RESIZE by factor, when size_h is 0 */
     int size_h, size_w;          /* RESIZE to a size */
     int linear, coordinate_mode; /* RESIZE: 0 nearest, 1 linear; 0 asymmetric, 1 half_pixel, 2 align_corners, 3
-                                    pytorch_half_pixel */
+                                    pytorch_half_pixel. Nearest is floor when asymmetric, else round_prefer_floor */
     yk_type to;                  /* CAST; CONSTANT_OF_SHAPE's type */
     int block;                   /* SPACE_TO_DEPTH, DEPTH_TO_SPACE */
 } yk_attrs;
@@ -119,7 +121,7 @@ typedef int yk_id; /* index of a value in a graph; YK_NONE for an input that is 
 enum { YK_NONE = -1 };
 
 typedef struct yk_value {
-    char *name; /* owned, unique, never NULL */
+    char *name; /* owned, unique, never NULL; changed by yk_graph_rename() only */
     yk_type type;
     yk_shape shape;   /* known for constants at once, for others after yk_graph_bind() */
     const void *data; /* elements of a constant, row-major; NULL for a computed value */
@@ -197,6 +199,9 @@ typedef struct yk_graph {
     size_t owned_count, owned_capacity;
     yk_map *maps; /* files that constants point into */
     size_t map_count, map_capacity;
+
+    yk_id *index; /* owned: values by name, for yk_graph_find() */
+    size_t index_capacity;
 } yk_graph;
 
 /* ---- graph.c: building ----
@@ -210,18 +215,21 @@ yolk_status yk_graph_own_map(yk_graph *g, yk_map *map);
 yk_id yk_graph_add_input(yk_graph *g, const char *name);               /* NCHW F32 */
 yk_id yk_graph_add_value(yk_graph *g, const char *name, yk_type type); /* computed */
 yk_id yk_graph_add_constant(yk_graph *g, const char *name, yk_type type, yk_shape shape,
-                            const void *data); /* data stays the caller's or the graph's */
+                            const void *data); /* data stays the caller's or the graph's; unaligned data is copied */
 yk_id yk_graph_add_constant_copy(yk_graph *g, const char *name, yk_type type, yk_shape shape, const void *data);
-/* Appends a node with new output values; returns its index, or -1. */
+/* Appends a node with new output values, named after the node; returns its index, or -1. */
 int yk_graph_add_node(yk_graph *g, yk_op op, const char *name, const yk_id *inputs, int input_count, int output_count,
                       const yk_attrs *attrs);
 yolk_status yk_graph_add_output(yk_graph *g, yk_id value);
 yk_id yk_graph_find(const yk_graph *g, const char *value_name);
+yolk_status yk_graph_rename(yk_graph *g, yk_id value, const char *name);
+yolk_status yk_graph_index(yk_graph *g); /* after values were moved: makes names findable again */
 /* Values that are computed from nothing but constants, for importers that need them now: data or NULL. */
 const int64_t *yk_graph_int64(const yk_graph *g, yk_id value, int64_t *count); /* of an I64 constant */
 uint64_t yk_graph_parameters(const yk_graph *g);
 
-/* ---- builder.c: the layers that importers make. x is NCHW; `name` names the nodes; all return the result's id ---- */
+/* ---- builder.c: the layers that importers make. x is NCHW; `name` names the nodes; all return the result's id ----
+ * An input that is YK_NONE gives YK_NONE and leaves the last error as it is: a chain of calls is checked at its end. */
 typedef struct yk_conv {
     int out, kernel[2], stride[2], pad[4], dilation, groups; /* pad: top, left, bottom, right */
     const float *weights;                                    /* OIHW; copied */
