@@ -1,0 +1,109 @@
+"""yolk detect against ultralytics predict, end to end on real clips, CPU, interleaved in one run.
+
+usage: peers_cpu.py [--rounds N] [--threads N]        (make bench does this; needs ../shared and bench/setup-peers.sh)
+Peers: the checkpoint itself, and ultralytics' ONNX and OpenVINO exports at 640x640 and at the clip's own rectangle. The last
+column is yolk's end-to-end rate as a share of its network alone at the same shape.
+"""
+import argparse
+import json
+import os
+import pathlib
+import resource
+import shutil
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import common
+
+CLIPS = {"vtest_h264.mp4": (480, 640), "clip_1080p_h264.mp4": (384, 640)}
+MODELS = ("yolo26n", "yolov8n")
+HERE = pathlib.Path(__file__).resolve().parent
+PYTHON = common.ROOT / ".deps" / "peers" / "bin" / "python"
+
+
+def last_json(text):
+    return json.loads([line for line in text.splitlines() if line.startswith("{")][-1])
+
+
+def export(model, form, height, width):
+    ending = ".onnx" if form == "onnx" else "_openvino_model"
+    path = common.WORK / "peers" / f"{model}_{height}x{width}{ending}"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        copy = path.parent / f"{model}.pt"
+        shutil.copyfile(common.SHARED / "data" / "weights" / f"{model}.pt", copy)
+        os.chmod(copy, 0o644)
+        common.run(PYTHON, HERE / "ultralytics_export.py", copy, form, height, width, cwd=path.parent)
+    return path
+
+
+def run_peer(path, clip, height, width, threads):
+    env = {**os.environ, "OMP_NUM_THREADS": str(threads), "YOLO_VERBOSE": "false"}
+    return last_json(common.run(PYTHON, HERE / "ultralytics_worker.py", path, clip, height, width, threads, env=env,
+                                cwd=common.WORK))
+
+
+def run_yolk(model, clip, height, width, threads):
+    stats = common.WORK / "stats.json"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([common.YOLK, "detect", clip, "--model", model, "--imgsz", f"{height}x{width}", "--device", "cpu",
+                    "--threads", str(threads), "--save-jsonl", common.WORK / "yolk.jsonl", "--stats", stats, "--quiet"],
+                   check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = json.loads(stats.read_text())
+    return {"frames": result["frames"], "detections": result["detections"], "seconds": result["seconds"],
+            "fps": result["fps"], "peak_mb": result["memory_peak_bytes"] / 2**20,
+            "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}
+
+
+def run_network(model, height, width, threads):
+    tool = common.ROOT / "build" / "bench" / "network_alone"
+    return json.loads(common.run(tool, model, height, width, threads, 10))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    common.WORK.mkdir(parents=True, exist_ok=True)
+    rows, shown = [], []
+    for clip_name, rectangle in CLIPS.items():
+        clip = common.SHARED / "data" / "video" / clip_name
+        for model in MODELS:
+            checkpoint = common.SHARED / "data" / "weights" / f"{model}.pt"
+            runs = {}
+            for height, width in ((640, 640), rectangle):
+                shape = f"{height}x{width}"
+                runs["yolk", shape] = lambda h=height, w=width: run_yolk(checkpoint, clip, h, w, args.threads)
+                runs["network alone", shape] = lambda h=height, w=width: run_network(checkpoint, h, w, args.threads)
+                runs["ultralytics .pt", shape] = lambda h=height, w=width: run_peer(checkpoint, clip, h, w, args.threads)
+                for form in ("onnx", "openvino"):
+                    path = export(model, form, height, width)
+                    runs[f"ultralytics {form}", shape] = \
+                        lambda p=path, h=height, w=width: run_peer(p, clip, h, w, args.threads)
+            results = {key: [] for key in runs}
+            for _ in range(args.rounds):
+                for key, action in runs.items():
+                    results[key].append(action())
+                    print(clip_name, model, *key, f"{results[key][-1]['fps']:.2f} fps", file=sys.stderr)
+            fps = {key: common.median([r["fps"] for r in values]) for key, values in results.items()}
+            for key, values in results.items():
+                rows.append({"clip": clip_name, "model": model, "runner": key[0], "shape": key[1], "fps": fps[key],
+                             "runs": values})
+            best = {key: value for key, value in fps.items() if key[0].startswith("ultralytics")}
+            for shape in dict.fromkeys(key[1] for key in runs):
+                peers = {key[0]: value for key, value in best.items() if key[1] == shape}
+                fastest = max(peers, key=peers.get)
+                shown.append([clip_name, model, shape, f"{fps['yolk', shape]:.1f}",
+                              *(f"{peers[p]:.1f}" for p in ("ultralytics .pt", "ultralytics onnx", "ultralytics openvino")),
+                              f"{fps['yolk', shape] / peers[fastest]:.2f}x",
+                              f"{fps['yolk', shape] / fps['network alone', shape]:.3f}"])
+    common.table(["clip", "model", "shape", "yolk fps", ".pt", "onnx", "openvino", "over the fastest", "of network alone"],
+                 shown)
+    common.keep("video_peers_cpu", "bench/video/peers_cpu.py", rows, threads=args.threads, rounds=args.rounds)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Runs ultralytics over one clip in a process of its own and prints frames, seconds and peak memory as JSON.
+
+usage: ultralytics_worker.py MODEL CLIP HEIGHT WIDTH THREADS
+Time runs from the first result to the last, so that loading and warm-up are outside it, as they are for yolk.
+"""
+import json
+import resource
+import sys
+import time
+
+import torch
+from ultralytics import YOLO
+
+model, clip, height, width, threads = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
+torch.set_num_threads(threads)
+frames = detections = 0
+start = 0.0
+results = YOLO(model, task="detect").predict(clip, stream=True, imgsz=(height, width), device="cpu", conf=0.25, iou=0.45,
+                                             max_det=300, verbose=False)
+for result in results:
+    rows = result.boxes.data.tolist()
+    if frames == 0:
+        start = time.perf_counter()
+    frames += 1
+    detections += len(rows)
+seconds = time.perf_counter() - start
+print(json.dumps({"frames": frames, "detections": detections, "seconds": seconds, "fps": (frames - 1) / seconds,
+                  "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
