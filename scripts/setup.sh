@@ -9,8 +9,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 run_packages=(gcc g++ make cmake ninja-build pkg-config libavformat-dev libavcodec-dev libavutil-dev libswscale-dev
-    libjansson-dev libfreetype-dev libfontconfig-dev fonts-dejavu-core python3 python3-venv)
-test_packages=(libcmocka-dev bats perl ffmpeg jq)
+    libjansson-dev libfreetype-dev libfontconfig-dev fonts-dejavu-core libcmocka-dev python3 python3-venv)
+test_packages=(bats perl ffmpeg jq)
 lint_packages=(clang clang-format clang-tidy cppcheck)
 fuzz_packages=(clang llvm)
 docs_packages=(doxygen)
