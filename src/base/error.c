@@ -74,10 +74,10 @@ yolk_status yk_fail(yolk_status status, const char *format, ...)
 
 yolk_status yk_fail_prefix(yolk_status status, const char *format, ...)
 {
-    char text[2 * SENTENCE_SIZE];
+    char text[2 * SENTENCE_SIZE + 1];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, SENTENCE_SIZE, format, arguments);
+    vsnprintf(text, SENTENCE_SIZE + 1, format, arguments);
     va_end(arguments);
     size_t n = strlen(text);
     memcpy(text + n, last_error, strlen(last_error) + 1);
