@@ -124,7 +124,7 @@ static void write_output(yk_onnx_writer *w, int index)
     const yk_graph *g = w->g;
     const yk_value *v = &g->values[g->outputs[index]];
     dim dims[YK_MAX_RANK];
-    int rank = YK_MAX(v->shape.rank, 0), anchors = anchor_dim(&g->head);
+    int rank = YK_MIN(YK_MAX(v->shape.rank, 0), (int)YK_MAX_RANK), anchors = anchor_dim(&g->head);
     bool raw = g->head.kind == YK_HEAD_ANCHOR_FREE || g->head.kind == YK_HEAD_ANCHORS;
     for (int i = 0; i < rank; i++) {
         dims[i] = (dim){v->shape.dims[i], ""};
