@@ -20,6 +20,7 @@ typedef struct yk_compile_options {
     int streams;  /* requests run side by side; 0: the backend's choice */
     int slots;    /* requests that may be in flight at once, at least 1; 0: the backend's choice */
     bool latency; /* choose for the time of one request rather than for throughput */
+    bool half;    /* compute in 16-bit floats where the device is faster so; results then differ in the third digit */
 } yk_compile_options;
 
 /* A graph compiled for one shape. */
