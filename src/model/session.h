@@ -32,6 +32,9 @@ yolk_status yk_session_finish(yk_session *s, int slot, yk_detections *out);
 
 /* Adds time to a stage of the manager's statistics; used for the stages outside the session. Thread-safe, no locks. */
 void yk_manager_note(yolk_manager *manager, yolk_stage stage, int frames, uint64_t nanoseconds);
+/* Frames a batch for frames of width x height: the config's `batch`, or, when that is 0, what is worth it on the loaded
+ * model's device, at most what yolk_config_for_resolution() says. At least 1; 1 when no model is loaded. */
+int yk_manager_batch(const yolk_manager *manager, int width, int height);
 /* A copy of the manager's settings. */
 void yk_manager_config(const yolk_manager *manager, yolk_config *out);
 
