@@ -11,7 +11,7 @@ tsan_flags = -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DYOLK_SANI
 coverage_flags = -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DYOLK_COVERAGE=ON
 fuzz_flags = -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DYOLK_FUZZ=ON \
 	-DYOLK_SANITIZE=address,undefined
-install_flags = -DCMAKE_INSTALL_PREFIX="$(PREFIX)" -DYOLK_TESTS=OFF -DYOLK_OPENVINO_DIR=
+install_flags = -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$(PREFIX)" -DYOLK_TESTS=OFF -DYOLK_OPENVINO_DIR=
 
 build_in = scripts/build.sh
 
@@ -75,8 +75,9 @@ coverage: ## line coverage of src/ by the tests, at least 92 %
 
 bench: ## every benchmark; results in bench/results
 	@scripts/setup.sh run test
-	@$(build_in) $(BUILD) $(CMAKE_FLAGS)
-	@bench/run
+	@$(build_in) build $(CMAKE_FLAGS) -- all yolk-bench
+	@bench/setup-peers.sh
+	@for part in video/peers_cpu network/network_cpu memory/flat; do python3 bench/$$part.py || exit 1; done
 
 install: ## library, headers, yolk, man page, completion and OpenVINO's files under PREFIX (/usr/local), below DESTDIR
 	@$(build_in) build-install $(install_flags) $(CMAKE_FLAGS)
