@@ -1,5 +1,5 @@
 /* Building a graph: values, nodes, and the memory they stand on. */
-#include "graph/graph.h"
+#include "graph/call.h"
 
 #include <string.h>
 
@@ -260,36 +260,6 @@ yolk_status yk_graph_add_output(yk_graph *g, yk_id value)
 
 /* ---- nodes ---- */
 
-static yk_type output_type(const yk_graph *g, const yk_node *n, int output)
-{
-    yk_type first = n->inputs[0] == YK_NONE ? YK_F32 : g->values[n->inputs[0]].type;
-    switch (n->op) {
-    case YK_OP_SHAPE:
-    case YK_OP_ARG_MAX:
-        return YK_I64;
-    case YK_OP_TOPK:
-        return output == 1 ? YK_I64 : first;
-    case YK_OP_EQUAL:
-    case YK_OP_GREATER:
-    case YK_OP_LESS:
-    case YK_OP_AND:
-    case YK_OP_OR:
-    case YK_OP_NOT:
-        return YK_BOOL;
-    case YK_OP_CAST:
-    case YK_OP_CONSTANT_OF_SHAPE:
-        return n->attrs.to;
-    case YK_OP_WHERE:
-        return g->values[n->inputs[1]].type;
-    case YK_OP_QUANTIZE:
-        return n->input_count > 2 && n->inputs[2] != YK_NONE ? g->values[n->inputs[2]].type : YK_U8;
-    case YK_OP_DEQUANTIZE:
-        return g->values[n->inputs[1]].type;
-    default:
-        return first;
-    }
-}
-
 /* Attributes whose zero can only mean "not given". */
 static void fill_attrs(const yk_graph *g, yk_node *n)
 {
@@ -364,8 +334,12 @@ int yk_graph_add_node(yk_graph *g, yk_op op, const char *name, const yk_id *inpu
         goto fail;
     memcpy(n.inputs, inputs, (size_t)input_count * sizeof(*n.inputs));
     fill_attrs(g, &n);
+    yk_type types[YK_MAX_INPUTS];
+    for (int i = 0; i < input_count; i++)
+        types[i] = inputs[i] == YK_NONE ? YK_TYPE_COUNT : g->values[inputs[i]].type;
     for (int i = 0; i < output_count; i++) {
-        n.outputs[i] = add_value(g, n.name, output_type(g, &n, i), (yk_shape){.rank = -1});
+        yk_type type = yk_output_type(op, &n.attrs, types, input_count, i);
+        n.outputs[i] = add_value(g, n.name, type, (yk_shape){.rank = -1});
         if (n.outputs[i] == YK_NONE)
             goto fail;
         g->values[n.outputs[i]].producer = g->node_count;

@@ -39,19 +39,18 @@ void yk_shape_text(const yk_shape *s, char out[96]); /* "1x3x640x640" */
     X(BATCH_NORM, "BatchNormalization", 5, 5) /* x, scale, bias, mean, variance */                                     \
     X(SIGMOID, "Sigmoid", 1, 1)                                                                                        \
     X(SILU, "SiLU", 1, 1)                                                                                              \
-    X(RELU, "Relu", 1, 1) X(LEAKY_RELU, "LeakyRelu", 1, 1) X(HARD_SWISH, "HardSwish", 1, 1) X(                         \
-        HARD_SIGMOID, "HardSigmoid", 1, 1) X(TANH, "Tanh", 1, 1) X(MISH, "Mish", 1, 1) X(GELU, "Gelu", 1, 1)           \
-        X(ERF, "Erf", 1, 1) X(SOFTPLUS, "Softplus", 1, 1) X(ELU, "Elu", 1, 1) X(EXP, "Exp", 1, 1) X(LOG, "Log", 1, 1)  \
-            X(SQRT, "Sqrt", 1, 1) X(NEG, "Neg", 1, 1) X(ABS, "Abs", 1, 1) X(FLOOR, "Floor", 1, 1)                      \
-                X(CEIL, "Ceil", 1, 1) X(ROUND, "Round", 1, 1) X(RECIPROCAL, "Reciprocal", 1, 1) X(NOT, "Not", 1, 1)    \
-                    X(ADD, "Add", 2, 2) X(SUB, "Sub", 2, 2) X(MUL, "Mul", 2, 2) X(DIV, "Div", 2, 2)                    \
-                        X(POW, "Pow", 2, 2) X(MIN, "Min", 2, 2) X(MAX, "Max", 2, 2) X(MOD, "Mod", 2, 2) X(             \
-                            EQUAL, "Equal", 2, 2) X(GREATER, "Greater", 2, 2)                                          \
-                            X(LESS, "Less", 2, 2) X(AND, "And", 2, 2) X(OR, "Or", 2, 2) X(WHERE, "Where", 3, 3)        \
-                                X(CLIP, "Clip", 1, 3) X(CAST, "Cast", 1, 1) X(MAX_POOL, "MaxPool", 1, 1) X(            \
-                                    AVERAGE_POOL,                                                                      \
-                                    "AveragePool",                                                                     \
-                                    1, 1) X(GLOBAL_AVERAGE_POOL, "GlobalAveragePool", 1, 1)                            \
+    X(RELU, "Relu", 1, 1)                                                                                              \
+    X(LEAKY_RELU, "LeakyRelu", 1, 1)                                                                                   \
+    X(HARD_SWISH, "HardSwish", 1, 1)                                                                                   \
+    X(HARD_SIGMOID, "HardSigmoid", 1, 1) X(TANH, "Tanh", 1, 1) X(MISH, "Mish", 1, 1) X(GELU, "Gelu", 1, 1) X(          \
+        ERF, "Erf", 1, 1) X(SOFTPLUS, "Softplus", 1, 1) X(ELU, "Elu", 1, 1) X(EXP, "Exp", 1, 1) X(LOG, "Log", 1, 1)    \
+        X(SQRT, "Sqrt", 1, 1) X(NEG, "Neg", 1, 1) X(ABS, "Abs", 1, 1) X(FLOOR, "Floor", 1, 1) X(CEIL, "Ceil", 1, 1)    \
+            X(ROUND, "Round", 1, 1) X(RECIPROCAL, "Reciprocal", 1, 1) X(NOT, "Not", 1, 1) X(ADD, "Add", 2, 2)          \
+                X(SUB, "Sub", 2, 2) X(MUL, "Mul", 2, 2) X(DIV, "Div", 2, 2) X(POW, "Pow", 2, 2) X(MIN, "Min", 2, 2)    \
+                    X(MAX, "Max", 2, 2) X(MOD, "Mod", 2, 2) X(EQUAL, "Equal", 2, 2) X(GREATER, "Greater", 2, 2)        \
+                        X(LESS, "Less", 2, 2) X(AND, "And", 2, 2) X(OR, "Or", 2, 2) X(WHERE, "Where", 3, 3)            \
+                            X(CLIP, "Clip", 1, 3) X(CAST, "Cast", 1, 1) X(MAX_POOL, "MaxPool", 1, 1)                   \
+                                X(AVERAGE_POOL, "AveragePool", 1, 1) X(GLOBAL_AVERAGE_POOL, "GlobalAveragePool", 1, 1) \
                                     X(RESIZE, "Resize", 1,                                                             \
                                       1) /* by attributes scale_h, scale_w, or size_h, size_w; nearest or linear */    \
         X(CONCAT, "Concat", 1, 64) X(SLICE, "Slice", 1, 1) X(PAD, "Pad", 1, 1) X(RESHAPE, "Reshape", 1, 2)             \

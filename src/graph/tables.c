@@ -1,5 +1,5 @@
 /* Names and sizes of types, operators and heads; arithmetic on shapes. */
-#include "graph/graph.h"
+#include "graph/call.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -100,5 +100,33 @@ void yk_shape_text(const yk_shape *s, char out[96])
     for (int i = 0; i < s->rank && used < 96; i++) {
         int n = snprintf(out + used, 96 - used, "%s%" PRId64, i ? "x" : "", s->dims[i]);
         used += n > 0 ? (size_t)n : 0;
+    }
+}
+
+yk_type yk_output_type(yk_op op, const yk_attrs *attrs, const yk_type *types, int count, int output)
+{
+    switch (op) {
+    case YK_OP_SHAPE:
+    case YK_OP_ARG_MAX:
+        return YK_I64;
+    case YK_OP_TOPK:
+        return output == 1 ? YK_I64 : types[0];
+    case YK_OP_EQUAL:
+    case YK_OP_GREATER:
+    case YK_OP_LESS:
+    case YK_OP_AND:
+    case YK_OP_OR:
+    case YK_OP_NOT:
+        return YK_BOOL;
+    case YK_OP_CAST:
+    case YK_OP_CONSTANT_OF_SHAPE:
+        return attrs->to;
+    case YK_OP_WHERE:
+    case YK_OP_DEQUANTIZE:
+        return types[1];
+    case YK_OP_QUANTIZE:
+        return count > 2 && types[2] != YK_TYPE_COUNT ? types[2] : YK_U8;
+    default:
+        return types[0];
     }
 }
