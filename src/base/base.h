@@ -21,6 +21,8 @@
 
 /* Sets yolk_last_error() and returns `status`: `return yk_fail(YOLK_ERROR_DAMAGED, "%s: ...", path);` */
 yolk_status yk_fail(yolk_status status, const char *format, ...) YK_PRINTF(2, 3);
+/* The status that went with yolk_last_error(), for those who learn of a failure by a NULL or a YK_NONE. */
+yolk_status yk_last_status(void);
 /* Puts text before the sentence that is there, for a caller that knows the file's name: "model.pt: ". Returns `status`.
  */
 yolk_status yk_fail_prefix(yolk_status status, const char *format, ...) YK_PRINTF(2, 3);

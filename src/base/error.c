@@ -9,6 +9,7 @@
 enum { SENTENCE_SIZE = 1024 };
 
 static _Thread_local char last_error[SENTENCE_SIZE];
+static _Thread_local yolk_status last_status;
 
 const char *yolk_version(void)
 {
@@ -44,10 +45,16 @@ const char *yolk_last_error(void)
     return last_error;
 }
 
+yolk_status yk_last_status(void)
+{
+    return last_status;
+}
+
 /* Takes the sentence over. It often quotes a file, so what could move a terminal's cursor becomes '?', and a
  * character that the buffer's end cut in two goes. */
-static void set_error(const char *text)
+static void set_error(yolk_status status, const char *text)
 {
+    last_status = status;
     size_t n = strnlen(text, SENTENCE_SIZE - 1);
     if (text[n]) {
         while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
@@ -68,7 +75,7 @@ yolk_status yk_fail(yolk_status status, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    set_error(text);
+    set_error(status, text);
     return status;
 }
 
@@ -81,7 +88,7 @@ yolk_status yk_fail_prefix(yolk_status status, const char *format, ...)
     va_end(arguments);
     size_t n = strlen(text);
     memcpy(text + n, last_error, strlen(last_error) + 1);
-    set_error(text);
+    set_error(status, text);
     return status;
 }
 
