@@ -129,6 +129,13 @@ for word in "$@"; do
 done
 if [ $want_packages -eq 1 ]; then
     install_packages "${packages[@]}"
+    # clang's sanitizer and fuzzer libraries are a package of their own, named by version, except on Ubuntu 22.04.
+    if [[ " ${packages[*]} " == *" llvm "* ]] && command -v clang >/dev/null; then
+        runtime=libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev
+        if apt-cache show "$runtime" >/dev/null 2>&1; then
+            install_packages "$runtime"
+        fi
+    fi
 fi
 if [ $want_files -eq 1 ]; then
     get_files
