@@ -159,6 +159,21 @@ static yolk_status binding_run(binding *b)
     return status;
 }
 
+void yk_graph_unbind(yk_graph *g)
+{
+    for (int i = 0; i < g->value_count; i++) {
+        yk_value *v = &g->values[i];
+        if (v->bound)
+            yk_free((void *)v->data);
+        if (v->bound || !v->data) {
+            v->data = NULL;
+            v->bound = false;
+            v->shape = (yk_shape){.rank = -1};
+        }
+    }
+    memset(g->bound, 0, sizeof(g->bound));
+}
+
 yolk_status yk_graph_bind(yk_graph *g, int64_t batch, int64_t height, int64_t width)
 {
     binding b = {.g = g, .size = {batch, height, width}};

@@ -88,11 +88,6 @@ yolk_status yk_eval_cast(const yk_call *c);
 yolk_status yk_eval_quantize(const yk_call *c);
 yolk_status yk_eval_dequantize(const yk_call *c);
 
-/* convert.c: elements of one type into another, as CAST does. */
-void yk_convert(yk_type from, const void *source, yk_type to, void *target, int64_t count);
-float yk_half_to_float(uint16_t half);
-uint16_t yk_float_to_half(float value);
-
 /* rows.c: walks several tensors at once, row by row, each with its own strides (0 repeats). Tensor k's current row
  * begins at element offset[k] and moves by step[k] for each of `length` elements. */
 enum { YK_MAX_OPERANDS = 4, YK_ROWS_RANK = 2 * YK_MAX_RANK };

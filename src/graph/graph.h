@@ -11,10 +11,17 @@
 enum { YK_MAX_RANK = 6, YK_MAX_LEVELS = 6, YK_MAX_ANCHORS = 4 };
 
 /* X(NAME, bytes an element, text) */
-#define YK_TYPE_MAP(X)                                                                                                 \
-    X(F32, 4, "float32")                                                                                               \
-    X(F16, 2, "float16")                                                                                               \
-    X(F64, 8, "float64") X(I64, 8, "int64") X(I32, 4, "int32") X(I8, 1, "int8") X(U8, 1, "uint8") X(BOOL, 1, "bool")
+/* clang-format off */
+#define YK_TYPE_MAP(X) \
+    X(F32, 4, "float32") \
+    X(F16, 2, "float16") \
+    X(F64, 8, "float64") \
+    X(I64, 8, "int64") \
+    X(I32, 4, "int32") \
+    X(I8, 1, "int8") \
+    X(U8, 1, "uint8") \
+    X(BOOL, 1, "bool")
+/* clang-format on */
 typedef enum yk_type {
 #define YK_TYPE_ENUM(name, size, text) YK_##name,
     YK_TYPE_MAP(YK_TYPE_ENUM)
@@ -33,37 +40,83 @@ bool yk_shape_equal(const yk_shape *a, const yk_shape *b);
 void yk_shape_text(const yk_shape *s, char out[96]); /* "1x3x640x640" */
 
 /* X(NAME, text, inputs at least, inputs at most). Texts are ONNX's operator names where ONNX has the operator. */
-#define YK_OP_MAP(X)                                                                                                   \
-    X(CONV, "Conv", 2, 3) /* x, weights OIHW (O, I/groups, kh, kw), bias; fused activation */                          \
-    X(CONV_TRANSPOSE, "ConvTranspose", 2, 3)                                                                           \
-    X(BATCH_NORM, "BatchNormalization", 5, 5) /* x, scale, bias, mean, variance */                                     \
-    X(SIGMOID, "Sigmoid", 1, 1)                                                                                        \
-    X(SILU, "SiLU", 1, 1)                                                                                              \
-    X(RELU, "Relu", 1, 1)                                                                                              \
-    X(LEAKY_RELU, "LeakyRelu", 1, 1)                                                                                   \
-    X(HARD_SWISH, "HardSwish", 1, 1)                                                                                   \
-    X(HARD_SIGMOID, "HardSigmoid", 1, 1) X(TANH, "Tanh", 1, 1) X(MISH, "Mish", 1, 1) X(GELU, "Gelu", 1, 1) X(          \
-        ERF, "Erf", 1, 1) X(SOFTPLUS, "Softplus", 1, 1) X(ELU, "Elu", 1, 1) X(EXP, "Exp", 1, 1) X(LOG, "Log", 1, 1)    \
-        X(SQRT, "Sqrt", 1, 1) X(NEG, "Neg", 1, 1) X(ABS, "Abs", 1, 1) X(FLOOR, "Floor", 1, 1) X(CEIL, "Ceil", 1, 1)    \
-            X(ROUND, "Round", 1, 1) X(RECIPROCAL, "Reciprocal", 1, 1) X(NOT, "Not", 1, 1) X(ADD, "Add", 2, 2)          \
-                X(SUB, "Sub", 2, 2) X(MUL, "Mul", 2, 2) X(DIV, "Div", 2, 2) X(POW, "Pow", 2, 2) X(MIN, "Min", 2, 2)    \
-                    X(MAX, "Max", 2, 2) X(MOD, "Mod", 2, 2) X(EQUAL, "Equal", 2, 2) X(GREATER, "Greater", 2, 2)        \
-                        X(LESS, "Less", 2, 2) X(AND, "And", 2, 2) X(OR, "Or", 2, 2) X(WHERE, "Where", 3, 3)            \
-                            X(CLIP, "Clip", 1, 3) X(CAST, "Cast", 1, 1) X(MAX_POOL, "MaxPool", 1, 1)                   \
-                                X(AVERAGE_POOL, "AveragePool", 1, 1) X(GLOBAL_AVERAGE_POOL, "GlobalAveragePool", 1, 1) \
-                                    X(RESIZE, "Resize", 1,                                                             \
-                                      1) /* by attributes scale_h, scale_w, or size_h, size_w; nearest or linear */    \
-        X(CONCAT, "Concat", 1, 64) X(SLICE, "Slice", 1, 1) X(PAD, "Pad", 1, 1) X(RESHAPE, "Reshape", 1, 2)             \
-            X(TRANSPOSE, "Transpose", 1, 1) X(EXPAND, "Expand", 2, 2) X(TILE, "Tile", 2, 2)                            \
-                X(SQUEEZE, "Squeeze", 1, 1) X(UNSQUEEZE, "Unsqueeze", 1, 1) X(FLATTEN, "Flatten", 1, 1)                \
-                    X(MATMUL, "MatMul", 2, 2) X(GEMM, "Gemm", 2, 3) X(SOFTMAX, "Softmax", 1, 1)                        \
-                        X(REDUCE_MEAN, "ReduceMean", 1, 1) X(REDUCE_MAX, "ReduceMax", 1, 1)                            \
-                            X(REDUCE_MIN, "ReduceMin", 1, 1) X(REDUCE_SUM, "ReduceSum", 1, 1)                          \
-                                X(ARG_MAX, "ArgMax", 1, 1) X(TOPK, "TopK", 2, 2) /* two outputs */                     \
-        X(GATHER, "Gather", 2, 2) X(GATHER_ELEMENTS, "GatherElements", 2, 2) X(GATHER_ND, "GatherND", 2, 2)            \
-            X(SHAPE, "Shape", 1, 1) X(RANGE, "Range", 3, 3) X(CONSTANT_OF_SHAPE, "ConstantOfShape", 1, 1)              \
-                X(SPACE_TO_DEPTH, "SpaceToDepth", 1, 1) X(DEPTH_TO_SPACE, "DepthToSpace", 1, 1)                        \
-                    X(QUANTIZE, "QuantizeLinear", 2, 3) X(DEQUANTIZE, "DequantizeLinear", 2, 3)
+/* clang-format off */
+#define YK_OP_MAP(X) \
+    X(CONV, "Conv", 2, 3) /* x, weights OIHW (O, I/groups, kh, kw), bias; fused activation */ \
+    X(CONV_TRANSPOSE, "ConvTranspose", 2, 3) \
+    X(BATCH_NORM, "BatchNormalization", 5, 5) /* x, scale, bias, mean, variance */ \
+    X(SIGMOID, "Sigmoid", 1, 1) \
+    X(SILU, "SiLU", 1, 1) \
+    X(RELU, "Relu", 1, 1) \
+    X(LEAKY_RELU, "LeakyRelu", 1, 1) \
+    X(HARD_SWISH, "HardSwish", 1, 1) \
+    X(HARD_SIGMOID, "HardSigmoid", 1, 1) \
+    X(TANH, "Tanh", 1, 1) \
+    X(MISH, "Mish", 1, 1) \
+    X(GELU, "Gelu", 1, 1) \
+    X(ERF, "Erf", 1, 1) \
+    X(SOFTPLUS, "Softplus", 1, 1) \
+    X(ELU, "Elu", 1, 1) \
+    X(EXP, "Exp", 1, 1) \
+    X(LOG, "Log", 1, 1) \
+    X(SQRT, "Sqrt", 1, 1) \
+    X(NEG, "Neg", 1, 1) \
+    X(ABS, "Abs", 1, 1) \
+    X(FLOOR, "Floor", 1, 1) \
+    X(CEIL, "Ceil", 1, 1) \
+    X(ROUND, "Round", 1, 1) \
+    X(RECIPROCAL, "Reciprocal", 1, 1) \
+    X(NOT, "Not", 1, 1) \
+    X(ADD, "Add", 2, 2) \
+    X(SUB, "Sub", 2, 2) \
+    X(MUL, "Mul", 2, 2) \
+    X(DIV, "Div", 2, 2) \
+    X(POW, "Pow", 2, 2) \
+    X(MIN, "Min", 2, 2) \
+    X(MAX, "Max", 2, 2) \
+    X(MOD, "Mod", 2, 2) \
+    X(EQUAL, "Equal", 2, 2) \
+    X(GREATER, "Greater", 2, 2) \
+    X(LESS, "Less", 2, 2) \
+    X(AND, "And", 2, 2) \
+    X(OR, "Or", 2, 2) \
+    X(WHERE, "Where", 3, 3) \
+    X(CLIP, "Clip", 1, 3) \
+    X(CAST, "Cast", 1, 1) \
+    X(MAX_POOL, "MaxPool", 1, 1) \
+    X(AVERAGE_POOL, "AveragePool", 1, 1) \
+    X(GLOBAL_AVERAGE_POOL, "GlobalAveragePool", 1, 1) \
+    X(RESIZE, "Resize", 1, 1) /* by attributes scale_h, scale_w, or size_h, size_w; nearest or linear */ \
+    X(CONCAT, "Concat", 1, 64) \
+    X(SLICE, "Slice", 1, 1) \
+    X(PAD, "Pad", 1, 1) \
+    X(RESHAPE, "Reshape", 1, 2) \
+    X(TRANSPOSE, "Transpose", 1, 1) \
+    X(EXPAND, "Expand", 2, 2) \
+    X(TILE, "Tile", 2, 2) \
+    X(SQUEEZE, "Squeeze", 1, 1) \
+    X(UNSQUEEZE, "Unsqueeze", 1, 1) \
+    X(FLATTEN, "Flatten", 1, 1) \
+    X(MATMUL, "MatMul", 2, 2) \
+    X(GEMM, "Gemm", 2, 3) \
+    X(SOFTMAX, "Softmax", 1, 1) \
+    X(REDUCE_MEAN, "ReduceMean", 1, 1) \
+    X(REDUCE_MAX, "ReduceMax", 1, 1) \
+    X(REDUCE_MIN, "ReduceMin", 1, 1) \
+    X(REDUCE_SUM, "ReduceSum", 1, 1) \
+    X(ARG_MAX, "ArgMax", 1, 1) \
+    X(TOPK, "TopK", 2, 2) /* two outputs */ \
+    X(GATHER, "Gather", 2, 2) \
+    X(GATHER_ELEMENTS, "GatherElements", 2, 2) \
+    X(GATHER_ND, "GatherND", 2, 2) \
+    X(SHAPE, "Shape", 1, 1) \
+    X(RANGE, "Range", 3, 3) \
+    X(CONSTANT_OF_SHAPE, "ConstantOfShape", 1, 1) \
+    X(SPACE_TO_DEPTH, "SpaceToDepth", 1, 1) \
+    X(DEPTH_TO_SPACE, "DepthToSpace", 1, 1) \
+    X(QUANTIZE, "QuantizeLinear", 2, 3) \
+    X(DEQUANTIZE, "DequantizeLinear", 2, 3)
+/* clang-format on */
 typedef enum yk_op {
 #define YK_OP_ENUM(name, text, least, most) YK_OP_##name,
     YK_OP_MAP(YK_OP_ENUM)
@@ -221,6 +274,8 @@ int yk_graph_add_node(yk_graph *g, yk_op op, const char *name, const yk_id *inpu
                       const yk_attrs *attrs);
 yolk_status yk_graph_add_output(yk_graph *g, yk_id value);
 yk_id yk_graph_find(const yk_graph *g, const char *value_name);
+/* The same graph on its own: constants and all else are copied. */
+yolk_status yk_graph_copy(const yk_graph *g, yk_graph **out);
 yolk_status yk_graph_rename(yk_graph *g, yk_id value, const char *name);
 yolk_status yk_graph_index(yk_graph *g); /* after values were moved: makes names findable again */
 /* Values that are computed from nothing but constants, for importers that need them now: data or NULL. */
@@ -256,12 +311,18 @@ yk_id yk_build_scalar(yk_graph *g, float value); /* constant of rank 0 */
 yolk_status yk_graph_bind(yk_graph *g, int64_t batch, int64_t height, int64_t width);
 /* True when `size` can be bound, without binding. */
 bool yk_graph_accepts(const yk_graph *g, int64_t batch, int64_t height, int64_t width);
+void yk_graph_unbind(yk_graph *g);
 
 /* ---- eval.c: every operator as plain loops, the truth for all backends ----
  * Computes node `n` of bound graph `g`; data[id] points to value id's elements for inputs and outputs. */
 yolk_status yk_eval_node(const yk_graph *g, const yk_node *n, void *const *data);
 
-/* ---- passes.c: each leaves the graph computing the same ---- */
+/* ---- convert.c: elements of one type into another, as CAST does ---- */
+void yk_convert(yk_type from, const void *source, yk_type to, void *target, int64_t count);
+float yk_half_to_float(uint16_t half);
+uint16_t yk_float_to_half(float value);
+
+/* ---- passes.c: each leaves the graph computing the same, and unbound; ids of values and nodes change ---- */
 yolk_status
 yk_pass_simplify(yk_graph *g);           /* identities gone, constants folded, x*sigmoid(x) to SiLU, batch norm into the
                                             convolution before it, activation into its convolution, dead nodes gone */

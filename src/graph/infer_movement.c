@@ -113,6 +113,10 @@ static yolk_status infer_reshape(yk_call *c)
             return YK_MISFIT(c, "the target depends on the picture, not on its size alone");
         target = t->data;
         rank = (int)t->count;
+        for (int i = 0; i < rank; i++) {
+            if (target[i] < YK_DIM_INFER)
+                return YK_MISFIT(c, "%" PRId64 " is no dimension", target[i]);
+        }
     }
     yk_shape out = {.rank = rank};
     int inferred = -1;
