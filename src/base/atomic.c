@@ -106,6 +106,11 @@ yolk_status yk_atomic_write(yk_atomic *file, const void *bytes, size_t size)
     return YOLK_OK;
 }
 
+const char *yk_atomic_temporary(const yk_atomic *file)
+{
+    return file->temporary;
+}
+
 /* So that the new name survives a power cut. Not every file system can; the file itself is complete either way. */
 static void sync_folder(const char *target)
 {

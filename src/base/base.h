@@ -85,6 +85,8 @@ void yk_map_close(yk_map *map);
 typedef struct yk_atomic yk_atomic;
 yolk_status yk_atomic_open(const char *path, yk_atomic **out);
 yolk_status yk_atomic_write(yk_atomic *file, const void *bytes, size_t size);
+/* The name it is written under until then, for who must open it by name; NULL when it is written in place. */
+const char *yk_atomic_temporary(const yk_atomic *file);
 yolk_status yk_atomic_commit(yk_atomic **file);                              /* ends it, even on failure */
 void yk_atomic_abort(yk_atomic **file);                                      /* &NULL allowed */
 yolk_status yk_write_file(const char *path, const void *bytes, size_t size); /* the four above in one */
