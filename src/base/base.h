@@ -109,6 +109,8 @@ const char *yk_nearest(const char *word, const char *const *candidates, size_t c
 bool yk_parse_double(const char *text, double *out);
 bool yk_parse_int(const char *text, int64_t *out);
 bool yk_equal_ignoring_case(const char *a, const char *b);
+/* The next character of UTF-8 text, which is moved on; U+FFFD for what is not UTF-8; 0 at the end. */
+uint32_t yk_utf8_next(const char **text);
 
 /* ---- sha256.c (FIPS 180-4) ---- */
 

@@ -105,3 +105,27 @@ bool yk_parse_int(const char *text, int64_t *out)
     *out = value;
     return true;
 }
+
+uint32_t yk_utf8_next(const char **text)
+{
+    enum { REPLACEMENT = 0xfffd };
+    const unsigned char *s = (const unsigned char *)*text;
+    if (s[0] == 0)
+        return 0;
+    *text += 1;
+    if (s[0] < 0x80)
+        return s[0];
+    int more = s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 1 : s[0] < 0xf0 ? 2 : s[0] < 0xf5 ? 3 : 0;
+    uint32_t code = s[0] & (0x3fu >> more);
+    for (int i = 1; i <= more; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return REPLACEMENT;
+        code = code << 6 | (s[i] & 0x3f);
+    }
+    bool longer_than_needed = (more == 2 && code < 0x800) || (more == 3 && code < 0x10000);
+    bool surrogate = code >= 0xd800 && code < 0xe000;
+    if (more == 0 || longer_than_needed || surrogate || code > 0x10ffff)
+        return REPLACEMENT;
+    *text += more;
+    return code;
+}

@@ -170,34 +170,6 @@ const yk_glyph *yk_font_glyph(yk_font *font, uint32_t code)
     return &font->glyphs[font->glyph_count++];
 }
 
-uint32_t yk_utf8_next(const char **text)
-{
-    enum { REPLACEMENT = 0xfffd };
-    const unsigned char *s = (const unsigned char *)*text;
-    if (s[0] == 0)
-        return 0;
-    int more = s[0] < 0x80                   ? 0
-               : s[0] >= 0xc2 && s[0] < 0xe0 ? 1
-               : (s[0] & 0xf0) == 0xe0       ? 2
-               : s[0] >= 0xf0 && s[0] < 0xf5 ? 3
-                                             : -1;
-    uint32_t code = more == 0 ? s[0] : more > 0 ? s[0] & (0x3fu >> more) : REPLACEMENT;
-    for (int i = 1; i <= more; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            *text += 1;
-            return REPLACEMENT;
-        }
-        code = code << 6 | (s[i] & 0x3f);
-    }
-    if ((more == 2 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) ||
-        (more == 3 && (code < 0x10000 || code > 0x10ffff))) {
-        *text += 1;
-        return REPLACEMENT;
-    }
-    *text += more > 0 ? more + 1 : 1;
-    return code;
-}
-
 int yk_font_width(yk_font *font, const char *text)
 {
     int width = 0;

@@ -21,8 +21,6 @@ int yk_font_ascent(const yk_font *font);
 int yk_font_descent(const yk_font *font); /* positive, below the base line */
 /* Rendered on first use and kept; NULL when it cannot be. */
 const yk_glyph *yk_font_glyph(yk_font *font, uint32_t code);
-/* The next character of UTF-8 text, which is moved on; U+FFFD for what is not UTF-8. 0 at the end. */
-uint32_t yk_utf8_next(const char **text);
 int yk_font_width(yk_font *font, const char *text);
 
 #endif

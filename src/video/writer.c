@@ -186,6 +186,8 @@ static void set_rate(yolk_video_writer *w)
     AVCodecContext *c = w->codec;
     if (w->options.preset)
         av_opt_set(c->priv_data, "preset", w->options.preset, 0);
+    /* It would print by itself. */
+    av_opt_set(c->priv_data, "x265-params", "log-level=none", 0);
     if (av_opt_set_int(c->priv_data, "crf", w->options.crf, 0) >= 0)
         return;
     if (w->encoder->id == AV_CODEC_ID_MPEG4) {
