@@ -26,12 +26,12 @@ static yolk_status infer_concat(yk_call *c)
 
 int64_t yk_slice_range(int64_t dim, int64_t start, int64_t end, int64_t step, int64_t *first)
 {
-    /* As in numpy: negative ends count from the back, and what lies outside is cut. Going backwards, the element
-     * before the first is place -1. */
+    /* Negative ends count from the back, and what lies outside is cut. Going backwards an end of -1, before the first
+     * element, is allowed, but no such start: there ONNX differs from numpy. */
     int64_t low = step > 0 ? 0 : -1, high = step > 0 ? dim : dim - 1;
     start = start < 0 ? YK_MAX(start, -dim - 1) + dim : start;
     end = end < 0 ? YK_MAX(end, -dim - 1) + dim : end;
-    start = YK_MIN(YK_MAX(start, low), high);
+    start = YK_MIN(YK_MAX(start, 0), high);
     end = YK_MIN(YK_MAX(end, low), high);
     *first = start;
     if (step > 0)
