@@ -50,7 +50,7 @@ YOLK_API yolk_status yolk_sink_open_mot(const char *path, yolk_sink **out);
 
 /** Draws and encodes. For a video `path` is the video file to write, which keeps the source's audio; for pictures, or
  *  when `path` is a folder, files of the sources' names are written in that folder. `scale` as in
- *  yolk_video_writer_options. */
+ *  yolk_video_writer_options, or 0: by the frames' resolution, from the process-wide settings. */
 YOLK_API yolk_status yolk_sink_open_annotated(const char *path, double scale, yolk_sink **out);
 
 /** Calls `callback` for each result, with the image when `wants_image` is 1. */

@@ -131,6 +131,23 @@ static yolk_status to_rgb(const char *path, const AVFrame *frame, yk_orientation
     return status;
 }
 
+yolk_status yk_image_scaled(const yolk_image *image, double scale, yolk_image **out)
+{
+    AVFrame from, to;
+    yk_scaler scaler = {0};
+    yolk_status status =
+        make_image("the picture", (int)YK_MAX(1, image->width * scale), (int)YK_MAX(1, image->height * scale), out);
+    if (status != YOLK_OK)
+        return status;
+    yk_frame_of_image(image, &from);
+    yk_frame_of_image(*out, &to);
+    status = yk_scaler_run(&scaler, &from, &to, SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT);
+    yk_scaler_free(&scaler);
+    if (status != YOLK_OK)
+        yolk_image_destroy(out);
+    return status;
+}
+
 static yolk_status fail_picture(const char *path, int error)
 {
     if (strstr(yk_ffmpeg_message(), "exceeds specified max pixel count"))

@@ -23,6 +23,9 @@ const char *yk_sniff_picture(const uint8_t *data, size_t size);
 bool yk_names_picture(const char *path);
 bool yk_names_video(const char *path);
 
+/* A copy in RGB24, to be ended with yolk_image_destroy(). */
+yolk_status yk_image_scaled(const yolk_image *image, double scale, yolk_image **out);
+
 /* ---- draw.c ---- */
 
 /* Draws on pictures of one size again and again: keeps font and glyphs. One thread at a time. */
@@ -33,9 +36,13 @@ void yk_drawer_destroy(yk_drawer **drawer); /* &NULL allowed */
 yolk_status yk_drawer_draw(yk_drawer *drawer, yolk_image *image, const yolk_detection *detections, size_t count,
                            double scale_x, double scale_y);
 
-/* ---- writer.c: yolk_video_writer_write() in two halves, to draw in between ---- */
+/* ---- writer.c ---- */
 
-/* Copies or scales `image` into the next frame to encode; `canvas` views it until yk_writer_end(). */
+/* Fails with a sentence when `path` cannot become a video file, by its ending or because its folder does not let it. */
+yolk_status yk_writer_check(const char *path);
+
+/* yolk_video_writer_write() in two halves, to draw in between. The first copies or scales `image` into the next frame
+ * to encode; `canvas` views it until yk_writer_end(). */
 yolk_status yk_writer_begin(yolk_video_writer *writer, const yolk_image *image, yolk_image *canvas);
 yolk_status yk_writer_end(yolk_video_writer *writer, double time);
 

@@ -103,21 +103,41 @@ static yolk_status choose_encoder(yolk_video_writer *w)
     return YOLK_OK;
 }
 
-static yolk_status open_container(yolk_video_writer *w)
+static yolk_status choose_format(const char *path, const char **name)
 {
-    const AVOutputFormat *kind = av_guess_format(NULL, w->path, NULL);
+    const AVOutputFormat *kind = av_guess_format(NULL, path, NULL);
     if (!kind || kind->video_codec == AV_CODEC_ID_NONE || kind->flags & AVFMT_NOFILE)
         return yk_fail(YOLK_ERROR_INVALID_ARGUMENT,
-                       "%s: \"%s\" is not the ending of a video file; use .mp4, .mkv or .mov", w->path,
-                       yk_extension(w->path));
-    yolk_status status = yk_atomic_open(w->path, &w->file);
+                       "%s: \"%s\" is not the ending of a video file; use .mp4, .mkv or .mov", path,
+                       yk_extension(path));
+    *name = kind->name;
+    return YOLK_OK;
+}
+
+yolk_status yk_writer_check(const char *path)
+{
+    const char *name;
+    yk_atomic *file = NULL;
+    yolk_status status = choose_format(path, &name);
+    if (status == YOLK_OK)
+        status = yk_atomic_open(path, &file);
+    yk_atomic_abort(&file);
+    return status;
+}
+
+static yolk_status open_container(yolk_video_writer *w)
+{
+    const char *name = NULL;
+    yolk_status status = choose_format(w->path, &name);
+    if (status == YOLK_OK)
+        status = yk_atomic_open(w->path, &w->file);
     if (status != YOLK_OK)
         return status;
     const char *temporary = yk_atomic_temporary(w->file);
     char *url = yk_file_url(temporary ? temporary : w->path);
     if (!url)
         return YOLK_ERROR_OUT_OF_MEMORY;
-    int error = avformat_alloc_output_context2(&w->format, NULL, kind->name, url);
+    int error = avformat_alloc_output_context2(&w->format, NULL, name, url);
     if (error >= 0)
         error = avio_open(&w->format->pb, url, AVIO_FLAG_WRITE);
     yk_free(url);
