@@ -4,27 +4,30 @@
 
 #include "config/fields.h"
 
+/* Copied as bytes, so that equal settings are equal bytes, padding included. */
+static const yolk_config default_values = {
+    .struct_size = sizeof(yolk_config),
+    .profile = "auto",
+    .models_dir = "models",
+    .model = "yolo26n",
+    .device = "auto",
+    .backend = "auto",
+    .precision = "auto",
+    .head = "auto",
+    .conf = 0.25,
+    .iou = 0.45,
+    .max_det = 300,
+    .warmup = 2,
+    .queue = 8,
+    .video_scale = 1,
+    .log_level = "warning",
+    .resolutions = {{1920, 1080, 8, 1.0}, {3840, 2160, 4, 0.75}, {7680, 4320, 2, 0.5}},
+    .resolution_count = 3,
+};
+
 void yolk_config_defaults(yolk_config *config)
 {
-    *config = (yolk_config){
-        .struct_size = sizeof *config,
-        .profile = "auto",
-        .models_dir = "models",
-        .model = "yolo26n",
-        .device = "auto",
-        .backend = "auto",
-        .precision = "auto",
-        .head = "auto",
-        .conf = 0.25,
-        .iou = 0.45,
-        .max_det = 300,
-        .warmup = 2,
-        .queue = 8,
-        .video_scale = 1,
-        .log_level = "warning",
-        .resolutions = {{1920, 1080, 8, 1.0}, {3840, 2160, 4, 0.75}, {7680, 4320, 2, 0.5}},
-        .resolution_count = 3,
-    };
+    memcpy(config, &default_values, sizeof *config);
 }
 
 yolk_status yolk_config_set(yolk_config *config, const char *field, const char *value)

@@ -136,8 +136,9 @@ yolk_status yolk_config_apply_environment(yolk_config *config)
             continue;
         }
         const char *nearest = yk_field_nearest(name);
-        yk_log(YOLK_LOG_WARNING, "the environment variable YOLK_%s has no effect: there is no setting '%s'%s%s%s",
-               *variable + 5, name, nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+        yk_log(YOLK_LOG_WARNING, "the environment variable %.*s has no effect: there is no setting '%s'%s%s%s",
+               (int)strcspn(*variable, "="), *variable, name, nearest ? ", did you mean '" : "", nearest ? nearest : "",
+               nearest ? "'?" : "");
     }
     yolk_status status = yk_field_fail("environment: ", &faults);
     yk_buffer_free(&faults);

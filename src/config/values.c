@@ -24,7 +24,8 @@ static bool store_text(const yk_field *f, const char *text, yolk_config *config,
         yk_buffer_format(faults, "%s: the text takes %zu bytes; it must take at most %zu\n", f->name, n, f->size - 1);
         return false;
     }
-    memcpy(at(f, config), text, n + 1);
+    memset(at(f, config), 0, f->size); /* so that equal settings are equal bytes */
+    memcpy(at(f, config), text, n);
     return true;
 }
 
@@ -91,6 +92,7 @@ static bool parse_resolutions(const char *text, yolk_config *config)
 {
     yolk_resolution_setting rows[YOLK_CONFIG_RESOLUTIONS];
     int count = 0;
+    memset(rows, 0, sizeof rows); /* padding too */
     for (;;) {
         size_t n = strcspn(text, ",");
         if (count == YOLK_CONFIG_RESOLUTIONS || !parse_row(text, n, &rows[count]))
@@ -100,8 +102,7 @@ static bool parse_resolutions(const char *text, yolk_config *config)
             break;
         text += n + 1;
     }
-    memset(config->resolutions, 0, sizeof config->resolutions);
-    memcpy(config->resolutions, rows, (size_t)count * sizeof *rows);
+    memcpy(config->resolutions, rows, sizeof rows);
     config->resolution_count = count;
     return true;
 }
@@ -208,8 +209,9 @@ static bool row_from_json(json_t *value, yolk_resolution_setting *row)
 
 static bool resolutions_from_json(const json_t *list, yolk_config *config)
 {
-    yolk_resolution_setting rows[YOLK_CONFIG_RESOLUTIONS] = {0};
+    yolk_resolution_setting rows[YOLK_CONFIG_RESOLUTIONS];
     size_t count = json_array_size(list);
+    memset(rows, 0, sizeof rows); /* padding too */
     if (!json_is_array(list) || count > YOLK_CONFIG_RESOLUTIONS)
         return false;
     for (size_t i = 0; i < count; i++) {
@@ -271,7 +273,10 @@ bool yk_field_from_json(const yk_field *f, const json_t *value, yolk_config *con
 
 static void format_real(double value, int digits, char text[40])
 {
-    snprintf(text, 40, "%.*g", digits, value);
+    if (value == floor(value) && fabs(value) < 1e15)
+        snprintf(text, 40, "%.0f", value); /* 30000, not 3e+04 */
+    else
+        snprintf(text, 40, "%.*g", digits, value);
     for (char *c = text; *c; c++) {
         if (*c == ',')
             *c = '.';
