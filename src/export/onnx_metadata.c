@@ -1,5 +1,5 @@
-/* What ultralytics writes beside the network and reads again (all values are Python literals), and the head as yolk
- * needs it to take its own files back. */
+/* What ultralytics writes beside the network and reads again (all values are Python literals), and the head, which yolk
+ * needs to take its own files back. */
 #include "export/onnx_writer.h"
 
 #include <stdio.h>
@@ -64,23 +64,19 @@ static void write_head(yk_buffer *b, const yk_head *head)
 {
     size_t mark = begin_entry(b, "yolk_head");
     size_t value = yk_pb_begin(b, PB_ENTRY_VALUE);
-    yk_buffer_format(b,
-                     "{'kind': '%s', 'classes': %d, 'reg_max': %d, 'end2end': %d, 'max_det': %d, 'bgr': %d, "
-                     "'unit_range': %d, 'top_left': %d, 'strides': [",
+    yk_buffer_format(b, "kind=%s classes=%d reg_max=%d end2end=%d max_det=%d bgr=%d unit_range=%d top_left=%d",
                      yk_head_kind_name(head->kind), head->classes, head->reg_max, head->end2end, head->max_det,
                      head->bgr, head->unit_range, head->top_left);
     for (int l = 0; l < head->levels; l++)
-        yk_buffer_format(b, l ? ", %d" : "%d", head->strides[l]);
-    yk_buffer_text(b, "], 'anchors': [");
+        yk_buffer_format(b, l ? ",%d" : " strides=%d", head->strides[l]);
     for (int l = 0; l < head->levels && head->kind == YK_HEAD_ANCHORS; l++) {
         for (int a = 0; a < head->anchors_per_level; a++) {
-            yk_buffer_text(b, l || a ? ", " : "");
+            yk_buffer_text(b, l || a ? "," : " anchors=");
             add_number(b, head->anchors[l][a][0]);
-            yk_buffer_text(b, ", ");
+            yk_buffer_text(b, ",");
             add_number(b, head->anchors[l][a][1]);
         }
     }
-    yk_buffer_text(b, "]}");
     yk_pb_end(b, value);
     yk_pb_end(b, mark);
 }
