@@ -1,0 +1,247 @@
+/* One graph for every input size: numbers that an exporter worked out for one size become what they stand for.
+ *
+ * Reshapes are looked at in order, each with the shapes that its input has at the model's own size and at another one,
+ * for which everything before it has been freed already. What does not work out in the end is taken back. */
+#include "graph/graph.h"
+
+#include <string.h>
+
+enum { OTHER_BATCH = 3, MAX_STRIDE = 1024 };
+
+typedef struct freeing {
+    yk_graph *g;
+    int64_t own[3];   /* N, H, W that the model was made for */
+    int64_t other[3]; /* what is tried */
+    yk_attrs *saved;  /* of all nodes */
+} freeing;
+
+/* Shapes of all values before node `until`, as if the graph ended there. */
+static yolk_status bind_until(yk_graph *g, int until, const int64_t *size)
+{
+    int nodes = g->node_count, outputs = g->output_count;
+    g->node_count = until;
+    g->output_count = 0;
+    yolk_status status = yk_graph_bind(g, size[0], size[1], size[2]);
+    g->node_count = nodes;
+    g->output_count = outputs;
+    return status;
+}
+
+/* Bound as a whole: is every output of this batch and, if it is a map, of this size? */
+static bool outputs_follow(const yk_graph *g)
+{
+    const yk_head *h = &g->head;
+    int each = h->kind == YK_HEAD_ANCHOR_FREE ? 2 : h->kind == YK_HEAD_ANCHORS ? 1 : 0;
+    for (int i = 0; i < g->output_count; i++) {
+        const yk_shape *s = &g->values[g->outputs[i]].shape;
+        if (s->rank < 1 || s->dims[0] != g->bound[0])
+            return false;
+        if (each == 0)
+            continue;
+        int stride = i / each < h->levels ? h->strides[i / each] : 0;
+        if (s->rank != 4 || stride < 1 || s->dims[2] != g->bound[1] / stride || s->dims[3] != g->bound[2] / stride)
+            return false;
+    }
+    return true;
+}
+
+static bool works(yk_graph *g, const int64_t *size)
+{
+    return yk_graph_bind(g, size[0], size[1], size[2]) == YOLK_OK && outputs_follow(g);
+}
+
+/* ---- Resize ---- */
+
+/* To a size that is a whole multiple of the input's becomes by a factor. */
+static yolk_status free_resize(freeing *f, int index, bool *freed)
+{
+    yk_attrs *a = &f->g->nodes[index].attrs;
+    yolk_status status = bind_until(f->g, index, f->own);
+    if (status != YOLK_OK)
+        return status;
+    const yk_shape *in = &f->g->values[f->g->nodes[index].inputs[0]].shape;
+    if (in->rank != 4 || in->dims[2] < 1 || in->dims[3] < 1 || a->size_h % in->dims[2] || a->size_w % in->dims[3])
+        return YOLK_OK;
+    *freed = true;
+    a->scale_h = (float)(a->size_h / in->dims[2]);
+    a->scale_w = (float)(a->size_w / in->dims[3]);
+    a->size_h = a->size_w = 0;
+    return YOLK_OK;
+}
+
+/* ---- Reshape ---- */
+
+/* What a target's dimensions come to for an input shape and size; false when the elements do not fit. */
+static bool resolves(const int64_t *target, int rank, int stride, const yk_shape *in, const int64_t *size,
+                     yk_shape *out)
+{
+    int64_t rest = 1, count = yk_shape_count(in);
+    int open = -1;
+    *out = (yk_shape){.rank = rank};
+    for (int i = 0; i < rank; i++) {
+        int64_t d = target[i];
+        if (d == YK_DIM_INFER) {
+            open = i;
+            continue;
+        }
+        if (d == YK_DIM_COPY)
+            d = i < in->rank ? in->dims[i] : -1;
+        else if (d == YK_DIM_BATCH)
+            d = size[0];
+        else if (d == YK_DIM_HEIGHT)
+            d = size[1] / stride;
+        else if (d == YK_DIM_WIDTH)
+            d = size[2] / stride;
+        if (d < 1 || __builtin_mul_overflow(rest, d, &rest))
+            return false;
+        out->dims[i] = d;
+    }
+    if (open >= 0)
+        out->dims[open] = count / rest;
+    return open >= 0 ? out->dims[open] * rest == count : rest == count;
+}
+
+/* The first dimension as the batch. False when the target is not one for another batch. */
+static bool free_batch(const freeing *f, const yk_shape *own, const yk_shape *other, yk_attrs *a)
+{
+    yk_shape then;
+    if (a->axes_count > 0 && a->axes[0] == f->own[0]) {
+        int64_t literal = a->axes[0];
+        a->axes[0] = own->rank > 0 && own->dims[0] == literal ? YK_DIM_COPY : YK_DIM_BATCH;
+        if (resolves(a->axes, a->axes_count, 1, other, f->other, &then))
+            return true;
+        a->axes[0] = literal;
+    }
+    return resolves(a->axes, a->axes_count, 1, other, f->other, &then);
+}
+
+/* Two neighbours that are a map's height and width. */
+static bool free_map(const freeing *f, const yk_shape *now, const yk_shape *other, yk_attrs *a)
+{
+    yk_attrs guess = *a;
+    yk_shape then;
+    for (int i = 0; i + 1 < a->axes_count; i++) {
+        int64_t h = now->dims[i], w = now->dims[i + 1];
+        if (f->own[1] % h != 0 || f->own[2] % w != 0 || f->own[1] / h != f->own[2] / w || f->own[1] / h > MAX_STRIDE)
+            continue;
+        memcpy(guess.axes, a->axes, sizeof guess.axes);
+        guess.reshape_stride = (int)(f->own[1] / h);
+        guess.axes[i] = YK_DIM_HEIGHT;
+        guess.axes[i + 1] = YK_DIM_WIDTH;
+        if (resolves(guess.axes, guess.axes_count, guess.reshape_stride, other, f->other, &then)) {
+            *a = guess;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One dimension left open, as for a map laid flat, when only one can be. */
+static bool free_one(const freeing *f, const yk_shape *now, const yk_shape *other, yk_attrs *a)
+{
+    yk_attrs found = *a, guess;
+    yk_shape then;
+    int count = 0;
+    for (int i = 0; i < a->axes_count; i++) {
+        guess = *a;
+        for (int k = 0; k < a->axes_count; k++)
+            guess.axes[k] = k == i ? YK_DIM_INFER : a->axes[k] == YK_DIM_INFER ? now->dims[k] : a->axes[k];
+        if (resolves(guess.axes, guess.axes_count, 1, other, f->other, &then)) {
+            found = guess;
+            count++;
+        }
+    }
+    if (count == 1)
+        *a = found;
+    return count == 1;
+}
+
+static bool free_size(const freeing *f, const yk_shape *own, const yk_shape *other, yk_attrs *a)
+{
+    yk_shape now, then;
+    if (!resolves(a->axes, a->axes_count, 1, own, f->own, &now))
+        return false;
+    return resolves(a->axes, a->axes_count, 1, other, f->other, &then) || free_map(f, &now, other, a) ||
+           free_one(f, &now, other, a);
+}
+
+static yolk_status free_reshape(freeing *f, int index, bool *freed)
+{
+    yk_node *n = &f->g->nodes[index];
+    yolk_status status = bind_until(f->g, index, f->own);
+    if (status != YOLK_OK)
+        return status;
+    yk_shape own = f->g->values[n->inputs[0]].shape;
+    status = bind_until(f->g, index, f->other);
+    if (status != YOLK_OK)
+        return status;
+    const yk_shape *other = &f->g->values[n->inputs[0]].shape;
+    bool batch = f->own[0] != f->other[0];
+    *freed = batch ? free_batch(f, &own, other, &n->attrs) : free_size(f, &own, other, &n->attrs);
+    return YOLK_OK;
+}
+
+static bool is_fixed_reshape(const yk_node *n)
+{
+    if (n->op != YK_OP_RESHAPE || n->input_count > 1)
+        return false;
+    for (int i = 0; i < n->attrs.axes_count; i++) {
+        if (n->attrs.axes[i] < YK_DIM_INFER)
+            return false;
+    }
+    return true;
+}
+
+/* ---- the whole graph ---- */
+
+/* Frees for `f->other`; `*freed` says whether every output then follows the input. */
+static yolk_status free_all(freeing *f, bool *freed)
+{
+    yk_graph *g = f->g;
+    yolk_status status = YOLK_OK;
+    bool batch = f->own[0] != f->other[0];
+    *freed = true;
+    for (int i = 0; i < g->node_count; i++)
+        f->saved[i] = g->nodes[i].attrs;
+    for (int i = 0; i < g->node_count && status == YOLK_OK && *freed; i++) {
+        if (g->nodes[i].op == YK_OP_RESIZE && g->nodes[i].attrs.size_h > 0 && !batch)
+            status = free_resize(f, i, freed);
+        else if (is_fixed_reshape(&g->nodes[i]))
+            status = free_reshape(f, i, freed);
+    }
+    *freed = *freed && status == YOLK_OK && works(g, f->other);
+    for (int i = 0; i < g->node_count && !*freed; i++)
+        g->nodes[i].attrs = f->saved[i];
+    return status == YOLK_ERROR_OUT_OF_MEMORY ? status : YOLK_OK;
+}
+
+yolk_status yk_pass_free_shapes(yk_graph *g)
+{
+    /* The batch that a graph was made for is known only while it is bound to it.
+     * Two pairs of sides with different odd factors, so that a number left from one size does not fit the other. */
+    int64_t unit = 2 * (int64_t)YK_MAX(g->stride, 1), batch = g->bound[0] > 0 ? g->bound[0] : 1;
+    const int64_t height = g->input_height, width = g->input_width;
+    const int64_t first[3] = {batch, 11 * unit, 7 * unit}, second[3] = {batch, 5 * unit, 13 * unit};
+    const int64_t more[3] = {OTHER_BATCH * batch, height, width}, both[3] = {OTHER_BATCH * batch, 5 * unit, 13 * unit};
+    freeing f = {.g = g, .own = {batch, height, width}};
+    yolk_status status = YOLK_OK;
+    f.saved = yk_calloc((size_t)g->node_count, sizeof *f.saved);
+    if (!f.saved)
+        return YOLK_ERROR_OUT_OF_MEMORY;
+    memcpy(f.other, more, sizeof f.other);
+    g->dynamic_batch = works(g, more);
+    if (!g->dynamic_batch)
+        status = free_all(&f, &g->dynamic_batch);
+    memcpy(f.other, first, sizeof f.other);
+    g->dynamic_size = works(g, first) && works(g, second);
+    if (status == YOLK_OK && !g->dynamic_size)
+        status = free_all(&f, &g->dynamic_size);
+    /* What was freed for one size must serve a second one, and both together. */
+    if (g->dynamic_size)
+        g->dynamic_size = works(g, second);
+    if (g->dynamic_size && g->dynamic_batch)
+        g->dynamic_batch = works(g, both);
+    yk_graph_unbind(g);
+    yk_free(f.saved);
+    return status;
+}
