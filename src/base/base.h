@@ -141,6 +141,10 @@ yolk_status yk_queue_create(size_t capacity, yk_queue **out);
 bool yk_queue_push(yk_queue *q, void *item);     /* waits for room; false when closed (the item stays the caller's) */
 bool yk_queue_pop(yk_queue *q, void **item);     /* waits for an item; false when closed and empty */
 bool yk_queue_try_pop(yk_queue *q, void **item); /* false when empty */
+/* Waits so long at most: true with an item, or with NULL when time is up; false when closed and empty. */
+bool yk_queue_pop_within(yk_queue *q, void **item, int milliseconds);
+/* Lets only `limit` items, 1..capacity, wait from now on. */
+void yk_queue_limit(yk_queue *q, size_t limit);
 void yk_queue_close(yk_queue *q);                /* no more pushes; what is in it can still be popped */
 void yk_queue_destroy(yk_queue **q);             /* items left in it are the caller's business; &NULL allowed */
 

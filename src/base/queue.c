@@ -1,5 +1,6 @@
 /* A bounded queue of pointers between threads. */
 #include <pthread.h>
+#include <time.h>
 
 #include "base/base.h"
 
@@ -7,7 +8,7 @@ struct yk_queue {
     pthread_mutex_t mutex;
     pthread_cond_t not_full, not_empty;
     bool closed;
-    size_t capacity, count, first;
+    size_t capacity, limit, count, first;
     void *items[];
 };
 
@@ -25,8 +26,12 @@ yolk_status yk_queue_create(size_t capacity, yk_queue **out)
         return YOLK_ERROR_OUT_OF_MEMORY;
     pthread_mutex_init(&q->mutex, NULL);
     pthread_cond_init(&q->not_full, NULL);
-    pthread_cond_init(&q->not_empty, NULL);
-    q->capacity = capacity;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&q->not_empty, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    q->capacity = q->limit = capacity;
     *out = q;
     return YOLK_OK;
 }
@@ -34,7 +39,7 @@ yolk_status yk_queue_create(size_t capacity, yk_queue **out)
 bool yk_queue_push(yk_queue *q, void *item)
 {
     pthread_mutex_lock(&q->mutex);
-    while (q->count == q->capacity && !q->closed)
+    while (q->count >= q->limit && !q->closed)
         pthread_cond_wait(&q->not_full, &q->mutex);
     bool room = !q->closed;
     if (room) {
@@ -66,6 +71,32 @@ bool yk_queue_pop(yk_queue *q, void **item)
     bool got = take_first(q, item);
     pthread_mutex_unlock(&q->mutex);
     return got;
+}
+
+bool yk_queue_pop_within(yk_queue *q, void **item, int milliseconds)
+{
+    enum { BILLION = 1000000000 };
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t nanoseconds = until.tv_nsec + (int64_t)milliseconds * 1000000;
+    until.tv_sec += nanoseconds / BILLION;
+    until.tv_nsec = nanoseconds % BILLION;
+    *item = NULL;
+    pthread_mutex_lock(&q->mutex);
+    int error = 0;
+    while (q->count == 0 && !q->closed && error == 0)
+        error = pthread_cond_timedwait(&q->not_empty, &q->mutex, &until);
+    bool more = take_first(q, item) || !q->closed;
+    pthread_mutex_unlock(&q->mutex);
+    return more;
+}
+
+void yk_queue_limit(yk_queue *q, size_t limit)
+{
+    pthread_mutex_lock(&q->mutex);
+    q->limit = YK_MAX(1, YK_MIN(limit, q->capacity));
+    pthread_cond_broadcast(&q->not_full);
+    pthread_mutex_unlock(&q->mutex);
 }
 
 bool yk_queue_try_pop(yk_queue *q, void **item)

@@ -133,12 +133,54 @@ static void closing_wakes_who_waits(void **state)
     yk_queue_destroy(&q);
 }
 
+static void waiting_can_have_an_end(void **state)
+{
+    (void)state;
+    yk_queue *q;
+    int number;
+    void *item = &number;
+    assert_ok(yk_queue_create(2, &q));
+    assert_true(yk_queue_pop_within(q, &item, 1));
+    assert_null(item);
+    assert_true(yk_queue_push(q, &number));
+    assert_true(yk_queue_pop_within(q, &item, 0));
+    assert_ptr_equal(item, &number);
+    yk_queue_close(q);
+    assert_false(yk_queue_pop_within(q, &item, 100000));
+    yk_queue_destroy(&q);
+}
+
+/* With room for one the pusher is at most one item ahead. */
+static void fewer_may_wait_than_there_is_room_for(void **state)
+{
+    (void)state;
+    yk_queue *q;
+    void *item;
+    assert_ok(yk_queue_create(100, &q));
+    yk_queue_limit(q, 1);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, push_until_refused, q), 0);
+    for (int i = 0; i < 100; i++)
+        assert_true(yk_queue_pop(q, &item));
+    yk_queue_close(q);
+    pthread_join(thread, NULL);
+    int left = 0;
+    while (yk_queue_try_pop(q, &item))
+        left++;
+    assert_in_range(left, 0, 1);
+    yk_queue_destroy(&q);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(items_come_out_in_order),         cmocka_unit_test(a_closed_queue_empties),
-        cmocka_unit_test(odd_capacities_are_refused),      cmocka_unit_test(closing_wakes_who_waits),
+        cmocka_unit_test(items_come_out_in_order),
+        cmocka_unit_test(a_closed_queue_empties),
+        cmocka_unit_test(odd_capacities_are_refused),
+        cmocka_unit_test(closing_wakes_who_waits),
         cmocka_unit_test(threads_lose_and_repeat_nothing),
+        cmocka_unit_test(waiting_can_have_an_end),
+        cmocka_unit_test(fewer_may_wait_than_there_is_room_for),
     };
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
 }
