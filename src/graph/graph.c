@@ -344,6 +344,15 @@ int yk_graph_add_node(yk_graph *g, yk_op op, const char *name, const yk_id *inpu
             goto fail;
         g->values[n.outputs[i]].producer = g->node_count;
     }
+    /* Names of values are unique, and so are those of nodes by taking them: ONNX asks for it. */
+    const char *unique = g->values[n.outputs[0]].name;
+    if (strcmp(n.name, unique) != 0) {
+        char *copy = yk_strdup(unique);
+        if (!copy)
+            goto fail;
+        yk_free(n.name);
+        n.name = copy;
+    }
     g->nodes[g->node_count] = n;
     return g->node_count++;
 
