@@ -78,7 +78,7 @@ static yolk_status fail_missing(const char *folder, const char *name)
     if (status == YOLK_OK) {
         const char *nearest =
             yk_nearest(yk_is_model_name(name) ? stem : yk_base_name(name), (const char *const *)stems, count);
-        const char *place = yk_is_directory(folder) ? "" : ", which does not exist";
+        const char *place = yk_is_directory(folder) ? "" : ", which does not exist,";
         const char *tail = yk_is_model_name(name) ? "" : " with .engine, .onnx or .pt behind its name";
         if (nearest)
             status = yk_fail(YOLK_ERROR_NOT_FOUND,

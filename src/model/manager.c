@@ -180,25 +180,6 @@ void yk_manager_config(const yolk_manager *manager, yolk_config *out)
 
 /* ---- predicting ---- */
 
-static yolk_status check_image(const yolk_image *image, size_t index)
-{
-    static const int planes[] = {1, 1, 3, 2};
-    bool good = image->width > 0 && image->height > 0 && (int)image->format >= 0 && image->format <= YOLK_PIXEL_NV12;
-    for (int i = 0; good && i < planes[image->format]; i++) {
-        int64_t row = image->width;
-        if (image->format <= YOLK_PIXEL_RGB24)
-            row *= 3;
-        else if (i > 0)
-            row = (row + 1) / 2 * (image->format == YOLK_PIXEL_NV12 ? 2 : 1);
-        good = image->planes[i] && image->strides[i] >= row;
-    }
-    if (good)
-        return YOLK_OK;
-    return yk_fail(YOLK_ERROR_INVALID_ARGUMENT,
-                   "frame %zu: %dx%d pixels, format %d: a size, plane or stride is missing or too small", index,
-                   image->width, image->height, (int)image->format);
-}
-
 /* One batch on its way through a session. */
 typedef struct flight {
     int slot;
@@ -207,10 +188,13 @@ typedef struct flight {
 
 static yolk_status launch(yk_session *session, const yolk_image *frames, size_t count, flight f)
 {
-    yolk_status status = YOLK_OK;
-    for (size_t i = 0; i < count && status == YOLK_OK; i++)
+    yolk_status status;
+    for (size_t i = 0; i < count; i++) {
         status = yk_session_fill(session, f.slot, (int)i, &frames[f.first + i]);
-    return status == YOLK_OK ? yk_session_start(session, f.slot, (int)count) : status;
+        if (status != YOLK_OK)
+            return yk_fail_prefix(status, "frame %zu: ", f.first + i);
+    }
+    return yk_session_start(session, f.slot, (int)count);
 }
 
 /* Keeps as many batches under way as there are slots free, but waits for a slot only while holding none: two callers
@@ -218,34 +202,30 @@ static yolk_status launch(yk_session *session, const yolk_image *frames, size_t 
 static yolk_status predict(yk_session *session, const yolk_image *frames, size_t count, yk_detections *out)
 {
     enum { MOST = 16 };
-    flight flights[MOST]; /* in order, from `oldest` */
+    flight flights[MOST]; /* a ring, from `oldest` */
     size_t oldest = 0, under_way = 0, next = 0;
     const size_t batch = (size_t)yk_session_batch(session);
     yolk_status status = YOLK_OK;
-    while (under_way > 0 || (next < count && status == YOLK_OK)) {
-        int slot = -1;
-        if (next < count && status == YOLK_OK && under_way < MOST)
-            slot = under_way == 0 ? yk_session_take(session) : yk_session_try_take(session);
+    for (;;) {
+        bool more = status == YOLK_OK && next < count && under_way < MOST;
+        int slot = !more ? -1 : under_way == 0 ? yk_session_take(session) : yk_session_try_take(session);
         if (slot >= 0) {
             flight f = {slot, next};
-            size_t n = YK_MIN(batch, count - next);
-            status = launch(session, frames, n, f);
-            if (status != YOLK_OK) {
-                yk_session_give(session, slot);
-                continue;
-            }
-            flights[(oldest + under_way++) % MOST] = f;
-            next += n;
-            continue;
+            flights[(oldest + under_way) % MOST] = f;
+            under_way++;
+            next += batch;
+            status = launch(session, frames, YK_MIN(batch, count - f.first), f);
+        } else if (under_way > 0) {
+            flight f = flights[oldest];
+            oldest = (oldest + 1) % MOST;
+            under_way--;
+            if (status == YOLK_OK)
+                status = yk_session_finish(session, f.slot, out + f.first);
+            yk_session_give(session, f.slot);
+        } else {
+            return status;
         }
-        flight f = flights[oldest];
-        oldest = (oldest + 1) % MOST;
-        under_way--;
-        if (status == YOLK_OK)
-            status = yk_session_finish(session, f.slot, out + f.first);
-        yk_session_give(session, f.slot);
     }
-    return status;
 }
 
 yolk_status yolk_manager_predict_batch(yolk_manager *manager, const yolk_image *frames, size_t count,
@@ -256,10 +236,6 @@ yolk_status yolk_manager_predict_batch(yolk_manager *manager, const yolk_image *
     size_t bytes;
     yolk_status status = YOLK_OK;
     *out = NULL;
-    for (size_t i = 0; i < count; i++) {
-        if ((status = check_image(&frames[i], i)) != YOLK_OK)
-            return status;
-    }
     yk_model *model = yk_manager_model(manager);
     if (!model)
         return YOLK_ERROR_NOT_FOUND;

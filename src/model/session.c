@@ -227,6 +227,8 @@ yolk_status yk_session_fill(yk_session *s, int slot, int index, const yolk_image
     const yk_head *head = &s->model->graph->head;
     const int w = s->key.size.width, h = s->key.size.height;
     uint64_t start = yk_now_ns();
+    if (image->width < 1 || image->height < 1)
+        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "a picture cannot be %dx%d pixels", image->width, image->height);
     yk_letterbox fit = yk_letterbox_fit(image->width, image->height, w, h, head->top_left);
     uint8_t *input = s->model->backend->input(s->exec, slot) + (size_t)index * w * h * 3;
     yolk_status status = yk_letterbox_run(image, &fit, head->bgr, w, h, input, &s->slots[slot].scratch);
