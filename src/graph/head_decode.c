@@ -68,6 +68,16 @@ static yk_id slice(decoder *d, yk_id x, int axis, int64_t start, int64_t end, co
     return yk_build_slice(d->g, x, axis, start, end, named(d, part));
 }
 
+static yk_id unary(decoder *d, yk_op op, yk_id x, const char *part)
+{
+    return yk_build_unary(d->g, op, x, named(d, part));
+}
+
+static yk_id transpose(decoder *d, yk_id x, const int *perm, int rank, const char *part)
+{
+    return yk_build_transpose(d->g, x, perm, rank, named(d, part));
+}
+
 static yk_id axes_op(decoder *d, yk_op op, yk_id x, int64_t axis, const char *part)
 {
     const yk_attrs a = {.axes_count = 1, .axes = {axis}};
@@ -83,15 +93,17 @@ typedef struct cells {
 } cells;
 
 /* 0, 1, 2, ... along dimension `dim` of a map, over the whole map. */
-static yk_id numbered(decoder *d, yk_id shape, yk_id size, int dim, const char *part)
+static yk_id numbered(decoder *level, yk_id shape, yk_id size, int dim)
 {
+    decoder axis = {.g = level->g}, *d = &axis;
+    snprintf(d->prefix, sizeof d->prefix, "%.24s.%s", level->prefix, dim == 2 ? "y" : "x");
     const int64_t target[4] = {1, 1, dim == 2 ? YK_DIM_INFER : 1, dim == 2 ? 1 : YK_DIM_INFER};
     const yk_attrs first = {.axis = 0}, to_float = {.to = YK_F32};
     yk_id count = add(d, YK_OP_GATHER, (yk_id[]){shape, scalar_int(d, dim, "dim")}, 2, &first, "count");
     yk_id range[3] = {scalar_int(d, 0, "zero"), count, scalar_int(d, 1, "one")};
     yk_id places = add(d, YK_OP_RANGE, range, 3, NULL, "range");
     yk_id line = reshape4(d, add(d, YK_OP_CAST, &places, 1, &to_float, "float"), target, "line");
-    return add(d, YK_OP_EXPAND, (yk_id[]){line, size}, 2, NULL, part);
+    return add(d, YK_OP_EXPAND, (yk_id[]){line, size}, 2, NULL, "map");
 }
 
 static cells cells_of(decoder *d, yk_id map, int stride)
@@ -104,8 +116,8 @@ static cells cells_of(decoder *d, yk_id map, int stride)
     yk_id one = yk_graph_add_constant_copy(d->g, named(d, "stride"), YK_F32,
                                            (yk_shape){.rank = 4, .dims = {1, 1, 1, 1}}, &value);
     cells c;
-    c.x = numbered(d, shape, size, 3, "x");
-    c.y = numbered(d, shape, size, 2, "y");
+    c.x = numbered(d, shape, size, 3);
+    c.y = numbered(d, shape, size, 2);
     c.strides = add(d, YK_OP_EXPAND, (yk_id[]){one, size}, 2, NULL, "strides");
     return c;
 }
@@ -126,10 +138,10 @@ static yk_id mean_distance(decoder *d, yk_id boxes, int bins)
         weights[i] = (float)i;
     const yk_conv conv = {.out = 1, .kernel = {1, 1}, .stride = {1, 1}, .dilation = 1, .groups = 1, .weights = weights};
     yk_id sides = reshape4(d, boxes, (int64_t[]){YK_DIM_COPY, 4, bins, YK_DIM_INFER}, "bins");
-    sides = yk_build_transpose(d->g, sides, (int[]){0, 2, 1, 3}, 4, named(d, "bins_first"));
+    sides = transpose(d, sides, (int[]){0, 2, 1, 3}, 4, "bins_first");
     sides = yk_build_softmax(d->g, sides, 1, named(d, "softmax"));
-    return reshape(d, yk_build_conv(d->g, sides, bins, &conv, named(d, "mean")), YK_DIM_COPY, 4, YK_DIM_INFER,
-                   "distances");
+    yk_id mean = yk_build_conv(d->g, sides, bins, &conv, named(d, "mean"));
+    return reshape(d, mean, YK_DIM_COPY, 4, YK_DIM_INFER, "distances");
 }
 
 /* The best (box, class) pairs, as ultralytics finds them: the best boxes first, then the best pairs among those. */
@@ -138,8 +150,8 @@ static yk_id best_pairs(decoder *d, yk_id boxes, yk_id scores, const yk_head *he
     const int64_t most = head->max_det, classes = head->classes;
     const yk_attrs top = {.axis = 1, .largest = 1, .sorted = 1}, along = {.axis = 1}, to_float = {.to = YK_F32};
     yk_graph *g = d->g;
-    boxes = yk_build_transpose(g, boxes, (int[]){0, 2, 1}, 3, named(d, "boxes_first"));
-    scores = yk_build_transpose(g, scores, (int[]){0, 2, 1}, 3, named(d, "scores_first"));
+    boxes = transpose(d, boxes, (int[]){0, 2, 1}, 3, "boxes_first");
+    scores = transpose(d, scores, (int[]){0, 2, 1}, 3, "scores_first");
     yk_id shape = add(d, YK_OP_SHAPE, &scores, 1, NULL, "scores_shape");
     yk_id kept = binary(d, YK_OP_MIN, slice(d, shape, 0, 1, 2, "count"), ints(d, &most, 1, "most"), "kept");
     yk_id best = axes_op(d, YK_OP_REDUCE_MAX, scores, -1, "best_class");
@@ -196,7 +208,7 @@ static yk_id decode_anchor_free(decoder *d)
     yk_id centre = concat(d, centres, head->levels, 2, "centres"),
           stride = concat(d, strides, head->levels, 2, "strides");
     yk_id distance = mean_distance(d, concat(d, boxes, head->levels, 2, "boxes"), head->reg_max);
-    yk_id score = yk_build_unary(g, YK_OP_SIGMOID, concat(d, scores, head->levels, 2, "logits"), named(d, "scores"));
+    yk_id score = unary(d, YK_OP_SIGMOID, concat(d, scores, head->levels, 2, "logits"), "scores");
     yk_id low = binary(d, YK_OP_SUB, centre, slice(d, distance, 1, 0, 2, "left_top"), "top_left");
     yk_id high = binary(d, YK_OP_ADD, centre, slice(d, distance, 1, 2, 4, "right_bottom"), "bottom_right");
     if (head->end2end) {
@@ -224,8 +236,8 @@ static yk_id decode_anchor_level(decoder *d, int level)
     yk_id anchors = yk_graph_add_constant_copy(g, named(d, "anchors"), YK_F32,
                                                (yk_shape){.rank = 4, .dims = {1, each, 1, 2}}, head->anchors[level]);
     yk_id p = reshape4(d, map, (int64_t[]){YK_DIM_COPY, each, row, YK_DIM_INFER}, "rows");
-    p = yk_build_transpose(g, p, (int[]){0, 1, 3, 2}, 4, named(d, "rows_last"));
-    p = yk_build_unary(g, YK_OP_SIGMOID, p, named(d, "sigmoid"));
+    p = transpose(d, p, (int[]){0, 1, 3, 2}, 4, "rows_last");
+    p = unary(d, YK_OP_SIGMOID, p, "sigmoid");
     yk_id place = binary(d, YK_OP_ADD, scaled(d, slice(d, p, 3, 0, 2, "xy"), 2.0f, "offset"), corner, "place");
     place = scaled(d, place, (float)head->strides[level], "place_in_pixels");
     yk_id size = scaled(d, slice(d, p, 3, 2, 4, "wh"), 2.0f, "factor");
