@@ -17,7 +17,7 @@ typedef struct grid {
     int width, height;                         /* of the source, in samples of one channel */
     int channels;                              /* interleaved ones, which are blended together */
     double step_x, step_y, offset_x, offset_y; /* source = (result + 0.5) * step + offset */
-    yk_column *columns;
+    yk_columns columns;
 } grid;
 
 typedef struct job {
@@ -25,9 +25,8 @@ typedef struct job {
     const yk_letterbox *fit;
     grid main, chroma;
     yk_row_matrix matrix;
-    uint16_t *blend;
+    int16_t *blend;
     int16_t *samples[3];
-    uint8_t *bytes[3];
 } job;
 
 yk_letterbox yk_letterbox_fit(int width, int height, int input_width, int input_height, bool top_left)
@@ -106,6 +105,7 @@ static yolk_status check(const yolk_image *image, const yk_letterbox *fit, int i
 
 /* ---- preparing ---- */
 
+/* Every part begins aligned. */
 static void *carve(uint8_t **at, size_t bytes)
 {
     void *p = *at;
@@ -116,9 +116,9 @@ static void *carve(uint8_t **at, size_t bytes)
 static yolk_status get_memory(job *j, yk_letterbox_scratch *scratch)
 {
     const size_t width = (size_t)j->fit->width, channels = (size_t)YK_MAX(j->main.channels, j->chroma.channels);
-    const size_t blend = ((size_t)j->main.width + 1) * channels + ALIGNMENT;
-    const size_t size =
-        width * (2 * sizeof(yk_column) + 3 * sizeof(int16_t) + 3) + blend * sizeof(uint16_t) + 10 * ALIGNMENT;
+    const size_t blend = ((size_t)j->main.width + 1) * channels + YK_ROW_SLACK;
+    const size_t column = sizeof(int32_t) + sizeof(yk_shares);
+    const size_t size = width * (2 * column + 3 * sizeof(int16_t)) + blend * sizeof(int16_t) + 8 * (size_t)ALIGNMENT;
     if (scratch->size < size) {
         yk_free(scratch->memory);
         scratch->size = 0;
@@ -128,13 +128,14 @@ static yolk_status get_memory(job *j, yk_letterbox_scratch *scratch)
         scratch->size = size;
     }
     uint8_t *at = scratch->memory;
-    j->main.columns = carve(&at, width * sizeof(yk_column));
-    j->chroma.columns = carve(&at, width * sizeof(yk_column));
-    j->blend = carve(&at, blend * sizeof(uint16_t));
-    for (int i = 0; i < 3; i++) {
-        j->samples[i] = carve(&at, width * sizeof(int16_t));
-        j->bytes[i] = carve(&at, width);
+    for (int g = 0; g < 2; g++) {
+        yk_columns *columns = g == 0 ? &j->main.columns : &j->chroma.columns;
+        columns->index = carve(&at, width * sizeof(int32_t));
+        columns->shares = carve(&at, width * sizeof(yk_shares));
     }
+    for (int i = 0; i < 3; i++)
+        j->samples[i] = carve(&at, width * sizeof(int16_t));
+    j->blend = carve(&at, blend * sizeof(int16_t));
     return YOLK_OK;
 }
 
@@ -157,7 +158,9 @@ static void find_columns(grid *g, int count)
     for (int x = 0; x < count; x++) {
         double share;
         const int index = split((x + 0.5) * g->step_x + g->offset_x, g->width, &share);
-        g->columns[x] = (yk_column){index * g->channels, (int32_t)lrint(share * (1 << YK_ROW_WEIGHT_BITS))};
+        const int right = (int)lrint(share * YK_ROW_SHARE);
+        g->columns.index[x] = index * g->channels;
+        g->columns.shares[x] = (yk_shares){(int16_t)(YK_ROW_SHARE - right), (int16_t)right};
     }
 }
 
@@ -176,7 +179,7 @@ static yk_row_matrix get_matrix(yolk_color_matrix matrix, int full_range)
         .u_to_green = (int16_t)lrint(-chroma * 2 * kb * (1 - kb) / kg),
         .v_to_green = (int16_t)lrint(-chroma * 2 * kr * (1 - kr) / kg),
         .u_to_blue = (int16_t)lrint(chroma * 2 * (1 - kb)),
-        .black = (int16_t)(full_range ? 0 : 16 << 6),
+        .black = (int16_t)(full_range ? 0 : 16 << YK_ROW_FRACTION),
     };
 }
 
@@ -211,38 +214,32 @@ static void blend(const job *j, const grid *g, int plane, int y)
     const uint8_t *a = j->image->planes[plane] + (ptrdiff_t)row * j->image->strides[plane];
     const uint8_t *b = row + 1 < g->height ? a + j->image->strides[plane] : a;
     const size_t count = (size_t)g->width * (size_t)g->channels;
-    yk_row_blend(a, b, (int)lrint(share * 256), count, j->blend);
+    yk_row_blend(a, b, (int)(share * YK_ROW_WEIGHT), count, j->blend);
     /* The last column has a right neighbour too, of weight 0. */
     for (size_t c = 0; c < (size_t)g->channels; c++)
         j->blend[count + c] = j->blend[count - (size_t)g->channels + c];
 }
 
-static void sample(const job *j, const grid *g, int channel, int16_t *out)
-{
-    yk_row_sample(j->blend + channel, g->columns, (size_t)g->channels, (size_t)j->fit->width, out);
-}
-
-/* Leaves row `y` of the result in j->bytes as red, green and blue. */
-static void make_row(const job *j, int y)
+/* Makes row `y` of the picture at `out`. */
+static void make_row(const job *j, int y, bool bgr, uint8_t *out)
 {
     const size_t width = (size_t)j->fit->width;
+    const yolk_pixel_format format = j->image->format;
     blend(j, &j->main, 0, y);
-    if (!planar(j->image->format)) {
-        const bool bgr = j->image->format == YOLK_PIXEL_BGR24;
-        for (int c = 0; c < 3; c++) {
-            sample(j, &j->main, bgr ? 2 - c : c, j->samples[c]);
-            yk_row_round(j->samples[c], width, j->bytes[c]);
-        }
+    if (!planar(format)) {
+        yk_row_sample3(j->blend, &j->main.columns, bgr != (format == YOLK_PIXEL_BGR24), width, out);
         return;
     }
-    sample(j, &j->main, 0, j->samples[0]);
+    yk_row_sample1(j->blend, &j->main.columns, width, j->samples[0]);
     blend(j, &j->chroma, 1, y);
-    sample(j, &j->chroma, 0, j->samples[1]);
-    if (j->image->format == YOLK_PIXEL_I420)
+    if (format == YOLK_PIXEL_NV12) {
+        yk_row_sample2(j->blend, &j->chroma.columns, width, j->samples[1], j->samples[2]);
+    } else {
+        yk_row_sample1(j->blend, &j->chroma.columns, width, j->samples[1]);
         blend(j, &j->chroma, 2, y);
-    sample(j, &j->chroma, j->chroma.channels - 1, j->samples[2]);
-    yk_row_convert(j->samples[0], j->samples[1], j->samples[2], &j->matrix, width, j->bytes[0], j->bytes[1],
-                   j->bytes[2]);
+        yk_row_sample1(j->blend, &j->chroma.columns, width, j->samples[2]);
+    }
+    yk_row_convert(j->samples[0], j->samples[1], j->samples[2], &j->matrix, bgr, width, out);
 }
 
 yolk_status yk_letterbox_run(const yolk_image *image, const yk_letterbox *fit, bool bgr, int input_width,
@@ -268,9 +265,8 @@ yolk_status yk_letterbox_run(const yolk_image *image, const yk_letterbox *fit, b
     memset(out, PADDING, (size_t)top * row_bytes);
     out += (size_t)top * row_bytes;
     for (int y = 0; y < fit->height; y++, out += row_bytes) {
-        make_row(&j, y);
         memset(out, PADDING, left);
-        yk_row_pack(j.bytes[bgr ? 2 : 0], j.bytes[1], j.bytes[bgr ? 0 : 2], width, out + left);
+        make_row(&j, y, bgr, out + left);
         memset(out + left + width * 3, PADDING, right);
     }
     memset(out, PADDING, (size_t)bottom * row_bytes);

@@ -1,37 +1,42 @@
-/* The loops of the letterbox, each over one row. Samples carry fractions on the way: 8 bits after yk_row_blend(), 6
- * after yk_row_sample(). */
+/* The loops of the letterbox, each over one row. A blended sample is 256 * (value - 128), so that it fits 16 bits with
+ * a sign; a sampled one is 64 * value. */
 #ifndef YK_ROWS_H
 #define YK_ROWS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { YK_ROW_WEIGHT_BITS = 14 };
+enum { YK_ROW_FRACTION = 6, YK_ROW_SHARE = 1 << 14, YK_ROW_WEIGHT = 1 << 15, YK_ROW_SLACK = 8 };
 
-/* Where a sample of the result lies between two of the source. */
-typedef struct yk_column {
-    int32_t index;  /* of the left one */
-    int32_t weight; /* of the right one, of 1 << YK_ROW_WEIGHT_BITS */
-} yk_column;
+/* Shares of the samples left and right of a column, YK_ROW_SHARE in all. */
+typedef struct yk_shares {
+    int16_t left, right;
+} yk_shares;
 
-/* Y'CbCr to R'G'B': what each sample is multiplied by, with 13 bits of fraction, and black, with 6. */
+/* Where the columns of the result lie in a blended row. */
+typedef struct yk_columns {
+    int32_t *index; /* of the left sample's first channel */
+    yk_shares *shares;
+} yk_columns;
+
+/* Y'CbCr to R'G'B': what each sample is multiplied by, with 13 bits of fraction, and black as a sample. */
 typedef struct yk_row_matrix {
     int16_t y, v_to_red, u_to_green, v_to_green, u_to_blue, black;
 } yk_row_matrix;
 
-/* out = a * (256 - weight) + b * weight; weight is 0..256. */
-void yk_row_blend(const uint8_t *a, const uint8_t *b, int weight, size_t count, uint16_t *out);
+/* a + (b - a) * weight / YK_ROW_WEIGHT; weight is less than YK_ROW_WEIGHT. */
+void yk_row_blend(const uint8_t *a, const uint8_t *b, int weight, size_t count, int16_t *out);
 
-/* Samples a blended row; the right one of a pair lies `step` after the left one. */
-void yk_row_sample(const uint16_t *row, const yk_column *columns, size_t step, size_t count, int16_t *out);
+/* Samples blended rows of 1, 2 or 3 channels. The row has a right neighbour for every column, and YK_ROW_SLACK values
+ * after those that may be read but do not matter. */
+void yk_row_sample1(const int16_t *row, const yk_columns *columns, size_t count, int16_t *out);
+void yk_row_sample2(const int16_t *row, const yk_columns *columns, size_t count, int16_t *first, int16_t *second);
+/* Pixels at once, in their order or with the first and third channel swapped. */
+void yk_row_sample3(const int16_t *row, const yk_columns *columns, bool swap, size_t count, uint8_t *out);
 
-void yk_row_convert(const int16_t *y, const int16_t *u, const int16_t *v, const yk_row_matrix *matrix, size_t count,
-                    uint8_t *red, uint8_t *green, uint8_t *blue);
-
-/* Sampled values to bytes. */
-void yk_row_round(const int16_t *in, size_t count, uint8_t *out);
-
-/* Three rows to one of pixels. */
-void yk_row_pack(const uint8_t *first, const uint8_t *second, const uint8_t *third, size_t count, uint8_t *out);
+/* Sampled rows to pixels, RGB or BGR. */
+void yk_row_convert(const int16_t *y, const int16_t *u, const int16_t *v, const yk_row_matrix *matrix, bool bgr,
+                    size_t count, uint8_t *out);
 
 #endif
