@@ -37,8 +37,8 @@ typedef struct yolk_progress {
     double eta;          /**< seconds that are left; negative when unknown */
 } yolk_progress;
 
-/** Called after each frame, from the thread that called yolk_pipeline_run(). Anything but 0 ends the run after that
- *  frame, with YOLK_ERROR_CANCELED. */
+/** Called after each frame, and a few times a second while none comes, from the thread that called yolk_pipeline_run().
+ *  Anything but 0 ends the run there, with YOLK_ERROR_CANCELED. */
 typedef int (*yolk_progress_callback)(void *user, const yolk_progress *progress);
 
 /** Options of yolk_pipeline_run(). */
