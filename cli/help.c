@@ -1,0 +1,230 @@
+/* Help and completion, from the tables of commands and options. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+
+enum { COLUMNS = 80, TEXT_AT = 26 };
+
+const command commands[] = {
+    {CMD_DETECT, "detect", "find objects in pictures, folders and videos", "INPUT... [OPTIONS]",
+     "objects of a video, one JSON line a frame\n"
+     "  yolk detect street.mp4 > street.jsonl\n"
+     "annotated video, with the source's sound\n"
+     "  yolk detect street.mp4 --save-video street_yolk.mp4\n"
+     "people and cars only, from a model file of your own\n"
+     "  yolk detect street.mp4 --model runs/best.pt --classes person,car --conf 0.4\n"
+     "a folder of pictures: COCO results, and annotated copies in another folder\n"
+     "  yolk detect photos --save-coco photos.json --save-video annotated\n"
+     "the left eye of a stereo video, every figure of the run\n"
+     "  yolk detect vr.mp4 --eye left --save-jsonl vr.jsonl --stats vr_stats.json\n"
+     "anything that ffmpeg reads, through a pipe\n"
+     "  ffmpeg -i rtsp://camera -f yuv4mpegpipe - | yolk detect -\n",
+     "INPUT is a picture, a video, a folder of them, or - for a y4m stream on standard input. Without an output option "
+     "the detections go to standard output. An input that cannot be read does not stop the others. Output files that "
+     "exist are replaced, inputs never. Ctrl-C ends the run with every file complete up to there; a second one kills.",
+     "@files", 1, SIZE_MAX, "an input: a picture, a video, a folder, or - for a y4m stream", command_detect},
+    {CMD_CONVERT, "convert", "turn a checkpoint into an ONNX file", "MODEL [-o FILE] [OPTIONS]",
+     "an ONNX file beside the checkpoint\n"
+     "  yolk convert yolo26n.pt\n"
+     "another input size, another place\n"
+     "  yolk convert yolo26n.pt -o models/yolo26n_1280.onnx --imgsz 1280\n"
+     "batch, height and width left open\n"
+     "  yolk convert yolo26n.pt -o yolo26n.onnx --dynamic\n",
+     NULL, "@files", 1, 1, "a model file (.pt or .onnx)", command_convert},
+    {CMD_MODELS, "models", "list the models of a folder", "[DIR|FILE] [OPTIONS]",
+     "what is in the models folder\n"
+     "  yolk models\n"
+     "everything about one file, for a program\n"
+     "  yolk models runs/best.pt --json\n",
+     NULL, "@files", 0, 1, NULL, command_models},
+    {CMD_INFO, "info", "show devices, backends, versions and memory, and what is missing", "[OPTIONS]",
+     "what this machine can do\n"
+     "  yolk info\n"
+     "the same for a program, or a bug report\n"
+     "  yolk info --json\n",
+     NULL, NULL, 0, 0, NULL, command_info},
+    {CMD_CONFIG, "config", "show, check and save settings", "detect|show|validate|save|profiles [OPTIONS]",
+     "the settings a run would have here, and one of them\n"
+     "  yolk config show\n"
+     "  yolk config show batch --profile prod_rtx3090\n"
+     "keep settings, and use them\n"
+     "  yolk config save night.json --conf 0.15 --classes person\n"
+     "  yolk detect street.mp4 --config night.json\n"
+     "every fault of a file at once\n"
+     "  yolk config validate night.json\n"
+     "the profile that suits this machine, and all there are\n"
+     "  yolk config detect\n"
+     "  yolk config profiles\n",
+     "Settings come from, the later ones winning: defaults, profile, file (--config), YOLK_* environment variables "
+     "(YOLK_CONF=0.4, YOLK_IMGSZ=384x640, ...), command line.",
+     "detect show validate save profiles", 1, 2, "one of detect, show, validate, save or profiles", command_config},
+    {CMD_HELP, "help", "show help about a command", "[COMMAND]", "how to find objects\n  yolk help detect\n", NULL,
+     "@commands", 0, 1, NULL, command_help},
+    {CMD_VERSION, "version", "print the version", "", "which yolk is this?\n  yolk version\n", NULL, NULL, 0, 0, NULL,
+     command_version},
+};
+const size_t command_count = COUNT(commands);
+
+/* Prints text from column `at` on, folded between words; the first line's indent is already there. */
+static void print_folded(const char *text, int at)
+{
+    int column = at;
+    while (*text) {
+        int length = (int)strcspn(text, " ");
+        if (column > at && column + 1 + length > COLUMNS) {
+            printf("\n%*s", at, "");
+            column = at;
+        }
+        column += printf("%s%.*s", column > at ? " " : "", length, text);
+        text += length + (text[length] == ' ');
+    }
+    putchar('\n');
+}
+
+static void print_option(const option *o)
+{
+    char left[64];
+    if (o->letter)
+        snprintf(left, sizeof(left), "  -%c, --%s%s%s", o->letter, o->name, o->value ? " " : "",
+                 o->value ? o->value : "");
+    else
+        snprintf(left, sizeof(left), "  --%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+    if (strlen(left) + 2 > TEXT_AT)
+        printf("%s\n%*s", left, TEXT_AT, "");
+    else
+        printf("%-*s", TEXT_AT, left);
+    print_folded(o->help, TEXT_AT);
+}
+
+static void print_options(const command *of)
+{
+    static const char *const groups[] = {"Input", "Model", "Detections", "Output", "Settings", "General"};
+    for (size_t g = 0; g < COUNT(groups); g++) {
+        bool any = false;
+        for (int i = 0; i < OPT_COUNT; i++) {
+            if (!(options[i].commands & of->id) || strcmp(options[i].group, groups[g]) != 0)
+                continue;
+            if (!any)
+                printf("\n%s:\n", groups[g]);
+            any = true;
+            print_option(&options[i]);
+        }
+    }
+}
+
+static void print_examples(const char *text)
+{
+    while (*text) {
+        int length = (int)strcspn(text, "\n");
+        if (*text == ' ')
+            printf("    %.*s\n", length - 2, text + 2);
+        else
+            printf("  # %.*s\n", length, text);
+        text += length + 1;
+    }
+}
+
+static void print_overview(void)
+{
+    printf("yolk finds objects in pictures and video with YOLO models.\n\n"
+           "  yolk detect street.mp4 --save-video street_yolk.mp4\n\n"
+           "Commands:\n");
+    for (size_t i = 0; i < command_count; i++)
+        printf("  %-10s%s\n", commands[i].name, commands[i].summary);
+    printf("\n'yolk help COMMAND' shows examples and options of a command.\n"
+           "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.\n");
+}
+
+int command_help(const arguments *args)
+{
+    if (args->input_count == 0) {
+        print_overview();
+        return STATUS_DONE;
+    }
+    const command *about = command_find(args->inputs[0]);
+    if (!about) {
+        const char *names[COUNT(commands)];
+        for (size_t i = 0; i < command_count; i++)
+            names[i] = commands[i].name;
+        const char *meant = suggest(args->inputs[0], names, command_count);
+        return meant ? fail_usage(NULL, "unknown command '%s'; did you mean '%s'?", args->inputs[0], meant)
+                     : fail_usage(NULL, "unknown command '%s'", args->inputs[0]);
+    }
+    printf("yolk %s: %s\n\nExamples:\n", about->name, about->summary);
+    print_examples(about->examples);
+    printf("\nUsage: yolk %s%s%s\n", about->name, *about->usage ? " " : "", about->usage);
+    if (about->more) {
+        putchar('\n');
+        print_folded(about->more, 0);
+    }
+    print_options(about);
+    return STATUS_DONE;
+}
+
+static void print_words(const char *words, const char *begin)
+{
+    if (words && strcmp(words, "@commands") == 0) {
+        for (size_t i = 0; i < command_count; i++)
+            if (strncmp(commands[i].name, begin, strlen(begin)) == 0)
+                puts(commands[i].name);
+    } else if (words && strcmp(words, "@profiles") == 0) {
+        const char *name;
+        for (size_t i = 0; (name = yolk_config_profile_name(i)); i++)
+            if (strncmp(name, begin, strlen(begin)) == 0)
+                puts(name);
+    } else if (words && *words == '@') {
+        puts(words); /* the shell knows its files better */
+    } else {
+        while (words && *words) {
+            int length = (int)strcspn(words, " ");
+            if (strncmp(words, begin, strlen(begin)) == 0 && (size_t)length >= strlen(begin))
+                printf("%.*s\n", length, words);
+            words += length + (words[length] == ' ');
+        }
+    }
+}
+
+static const option *option_of(const command *of, const char *word)
+{
+    for (int i = 0; word[0] == '-' && i < OPT_COUNT; i++) {
+        const option *o = &options[i];
+        if (!(o->commands & of->id))
+            continue;
+        if ((word[1] == '-' && strcmp(word + 2, o->name) == 0) || (o->letter && word[1] == o->letter && !word[2]))
+            return o;
+    }
+    return NULL;
+}
+
+int complete(int argc, char **argv)
+{
+    const char *last = argc > 0 ? argv[argc - 1] : "";
+    if (argc < 2) {
+        print_words("@commands", last);
+        return STATUS_DONE;
+    }
+    const command *of = command_find(argv[0]);
+    if (!of)
+        return STATUS_DONE;
+    const char *before = argv[argc - 2];
+    /* Bash takes "--name=value" for three words. */
+    if (strcmp(last, "=") == 0)
+        before = argv[argc - 2], last = "";
+    else if (strcmp(before, "=") == 0 && argc > 2)
+        before = argv[argc - 3];
+    const option *o = option_of(of, before);
+    if (o && o->value) {
+        print_words(o->words, last);
+    } else if (last[0] == '-' && last[1]) {
+        for (int i = 0; i < OPT_COUNT; i++)
+            if ((options[i].commands & of->id) && last[1] == '-' &&
+                strncmp(options[i].name, last + 2, strlen(last + 2)) == 0)
+                printf("--%s\n", options[i].name);
+    } else if (of->id == CMD_CONFIG && argc > 2) {
+        print_words("@files", last);
+    } else {
+        print_words(of->words, last);
+    }
+    return STATUS_DONE;
+}
