@@ -104,7 +104,7 @@ static int run(int argc, char **argv)
     int status = arguments_parse(&args, argc, argv);
     if (status == STATUS_DONE && args.values[OPT_HELP]) {
         args.inputs[0] = args.command->name;
-        args.input_count = args.command->id != CMD_HELP;
+        args.input_count = 1;
         status = command_help(&args);
     } else if (status == STATUS_DONE && args.values[OPT_VERSION]) {
         status = command_version(&args);
