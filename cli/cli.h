@@ -138,6 +138,8 @@ void arguments_free(arguments *args);
 void arguments_logging(const arguments *args);
 /* Settings after every layer, the command line the last; logging is set to match. Returns an exit status. */
 int arguments_settings(const arguments *args, yolk_config *config);
+/* Puts the option's value into the setting that it gives. False after saying what is wrong. */
+bool arguments_setting(const arguments *args, option_id id, yolk_config *config);
 /* Whole number of an option within limits, or `absent` when it was not given. False after saying what is wrong. */
 bool arguments_integer(const arguments *args, option_id id, long long least, long long most, long long absent,
                        long long *out);

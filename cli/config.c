@@ -57,7 +57,7 @@ static int show(const arguments *args)
     char *text = yolk_config_to_text(&config);
     if (!text)
         return fail_last();
-    puts(text);
+    fputs(text, stdout);
     yolk_config_text_free(text);
     return STATUS_DONE;
 }

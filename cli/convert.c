@@ -19,10 +19,8 @@ static int read_options(const arguments *args, yolk_convert_options *out)
     yolk_config sizes; /* reads --imgsz as everywhere else */
     yolk_convert_options_defaults(out);
     yolk_config_defaults(&sizes);
-    if (args->values[OPT_IMGSZ] && yolk_config_set(&sizes, "imgsz", args->values[OPT_IMGSZ]) != YOLK_OK)
-        return fail_usage(args->command, "--imgsz: %s", yolk_last_error());
-    if (args->values[OPT_HEAD] && yolk_config_set(&sizes, "head", args->values[OPT_HEAD]) != YOLK_OK)
-        return fail_usage(args->command, "--head: %s", yolk_last_error());
+    if (!arguments_setting(args, OPT_IMGSZ, &sizes) || !arguments_setting(args, OPT_HEAD, &sizes))
+        return STATUS_USAGE;
     out->input_width = sizes.imgsz_width;
     out->input_height = sizes.imgsz_height ? sizes.imgsz_height : sizes.imgsz_width;
     out->dynamic = args->values[OPT_DYNAMIC] != NULL;

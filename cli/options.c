@@ -254,6 +254,20 @@ static void set_logging(const char *level)
             yolk_log_set(report_log, NULL, (yolk_log_level)i);
 }
 
+bool arguments_setting(const arguments *args, option_id id, yolk_config *config)
+{
+    const char *field = options[id].field;
+    if (!args->values[id] || yolk_config_set(config, field, args->values[id]) == YOLK_OK)
+        return true;
+    /* The sentence begins with the setting's name; the user knows it as the option's. */
+    const char *sentence = yolk_last_error();
+    size_t length = strlen(field);
+    if (strncmp(sentence, field, length) == 0 && strncmp(sentence + length, ": ", 2) == 0)
+        sentence += length + 2;
+    fail_usage(args->command, "--%s: %s", options[id].name, sentence);
+    return false;
+}
+
 void arguments_logging(const arguments *args)
 {
     const char *level = level_asked(args);
@@ -268,9 +282,8 @@ int arguments_settings(const arguments *args, yolk_config *config)
     if (yolk_config_resolve(config, args->values[OPT_PROFILE], args->values[OPT_CONFIG]) != YOLK_OK)
         return fail_last();
     for (int i = 0; i < OPT_COUNT; i++)
-        if (options[i].field && args->values[i] &&
-            yolk_config_set(config, options[i].field, args->values[i]) != YOLK_OK)
-            return fail_usage(args->command, "--%s: %s", options[i].name, yolk_last_error());
+        if (options[i].field && args->values[i] && !arguments_setting(args, (option_id)i, config))
+            return STATUS_USAGE;
     if (level && yolk_config_set(config, "log_level", level) != YOLK_OK)
         return fail_last();
     char *faults = NULL;
