@@ -37,15 +37,17 @@ static int on_progress(void *user, const yolk_progress *progress)
 
 static bool read_crop(const arguments *args, int crop[4])
 {
-    const char *text = args->values[OPT_CROP];
-    int used = 0;
-    if (!text)
-        return true;
-    if (sscanf(text, "%9d,%9d,%9d,%9d%n", &crop[0], &crop[1], &crop[2], &crop[3], &used) == 4 && !text[used] &&
-        crop[0] >= 0 && crop[1] >= 0 && crop[2] > 0 && crop[3] > 0)
-        return true;
-    fail_usage(args->command, "--crop: '%s' is not X,Y,W,H in pixels, such as 0,0,1280,720", text);
-    return false;
+    const char *text = args->values[OPT_CROP], *at = text;
+    for (int i = 0; at && i < 4; i++) {
+        char *end;
+        long value = strtol(at, &end, 10);
+        bool good = end != at && *end == (i < 3 ? ',' : 0) && value >= (i < 2 ? 0 : 1) && value <= INT_MAX;
+        crop[i] = good ? (int)value : 0;
+        at = good ? end + 1 : NULL;
+    }
+    if (text && !at)
+        fail_usage(args->command, "--crop: '%s' is not X,Y,W,H in pixels, such as 0,0,1280,720", text);
+    return !text || at;
 }
 
 static bool read_eye(const arguments *args, yolk_eye *eye)

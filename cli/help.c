@@ -162,24 +162,29 @@ int command_help(const arguments *args)
     return STATUS_DONE;
 }
 
-static void print_words(const char *words, const char *begin)
+static bool begins(const char *word, const char *beginning)
+{
+    return strncmp(word, beginning, strlen(beginning)) == 0;
+}
+
+static void print_words(const char *words, const char *beginning)
 {
     if (words && strcmp(words, "@commands") == 0) {
         for (size_t i = 0; i < command_count; i++)
-            if (strncmp(commands[i].name, begin, strlen(begin)) == 0)
+            if (begins(commands[i].name, beginning))
                 puts(commands[i].name);
     } else if (words && strcmp(words, "@profiles") == 0) {
         const char *name;
         for (size_t i = 0; (name = yolk_config_profile_name(i)); i++)
-            if (strncmp(name, begin, strlen(begin)) == 0)
+            if (begins(name, beginning))
                 puts(name);
     } else if (words && *words == '@') {
         puts(words); /* the shell knows its files better */
     } else {
         while (words && *words) {
-            int length = (int)strcspn(words, " ");
-            if (strncmp(words, begin, strlen(begin)) == 0 && (size_t)length >= strlen(begin))
-                printf("%.*s\n", length, words);
+            size_t length = strcspn(words, " ");
+            if (begins(words, beginning) && length >= strlen(beginning))
+                printf("%.*s\n", (int)length, words);
             words += length + (words[length] == ' ');
         }
     }
@@ -218,8 +223,7 @@ int complete(int argc, char **argv)
         print_words(o->words, last);
     } else if (last[0] == '-' && last[1]) {
         for (int i = 0; i < OPT_COUNT; i++)
-            if ((options[i].commands & of->id) && last[1] == '-' &&
-                strncmp(options[i].name, last + 2, strlen(last + 2)) == 0)
+            if ((options[i].commands & of->id) && last[1] == '-' && begins(options[i].name, last + 2))
                 printf("--%s\n", options[i].name);
     } else if (of->id == CMD_CONFIG && argc > 2) {
         print_words("@files", last);

@@ -23,8 +23,10 @@ static unsigned long long memory_line(const char *name)
     if (!file)
         return 0;
     while (fgets(line, sizeof(line), file))
-        if (strncmp(line, name, strlen(name)) == 0 && sscanf(line + strlen(name), ": %llu", &kib) == 1)
+        if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':') {
+            kib = strtoull(line + strlen(name) + 1, NULL, 10);
             break;
+        }
     fclose(file);
     return kib * 1024;
 }

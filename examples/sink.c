@@ -39,7 +39,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: sink MODEL INPUT [ENOUGH]\n");
         return 2;
     }
-    t.enough = argc > 3 ? atol(argv[3]) : 1000;
+    t.enough = argc > 3 ? strtol(argv[3], NULL, 10) : 1000;
     const char *input = argv[2];
     if (yolk_manager_create(NULL, &manager) != YOLK_OK || yolk_manager_load(manager, argv[1]) != YOLK_OK ||
         yolk_sink_open_callback(count, &t, 0, &sink) != YOLK_OK)

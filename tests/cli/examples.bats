@@ -35,7 +35,7 @@ example() {
 @test "batching: as many frames at once as suit their size" {
     need "$MODEL"
     clip 10 clip.mp4
-    example batching "$MODEL" clip.mp4
+    YOLK_BATCH=8 example batching "$MODEL" clip.mp4
     exits 0
     [ "$(grep -c '^frame ' out)" -eq 10 ]
     prints "10 frames in 2 batches"
