@@ -28,6 +28,11 @@ static bool is_stdout(const char *path)
     return strcmp(path, "-") == 0;
 }
 
+static bool input_is_several(const arguments *args)
+{
+    return args->input_count > 1 || path_is_folder(args->inputs[0]);
+}
+
 static int on_progress(void *user, const yolk_progress *progress)
 {
     if (user)
@@ -117,10 +122,13 @@ static int check_output(const run *r, option_id id)
     if (id != OPT_SAVE_VIDEO && path_is_folder(path))
         return fail("--%s %s is a folder; name a file", name, path);
     char *folder = path_folder(path);
-    bool there = folder && path_is_folder(folder);
+    bool there = folder && path_is_folder(folder), several = input_is_several(r->args);
     if (folder && !there)
         fail("--%s %s: the folder %s does not exist; make it first", name, path, folder);
     free(folder);
+    if (there && several && id == OPT_SAVE_VIDEO && !path_is_folder(path))
+        return fail("--%s %s: for several inputs it has to be a folder, and there is none of that name; make it first",
+                    name, path);
     return there ? STATUS_DONE : STATUS_FAILED;
 }
 
@@ -159,9 +167,8 @@ static int check_inputs(const arguments *args)
 static int open_sinks(run *r)
 {
     const char *const *values = r->args->values;
-    bool many = r->args->input_count > 1 || path_is_folder(r->args->inputs[0]);
     const char *lines = r->lines_on_stdout ? "-" : values[OPT_SAVE_JSONL];
-    if (lines && yolk_sink_open_jsonl(lines, many, &r->sinks[r->sink_count++]) != YOLK_OK)
+    if (lines && yolk_sink_open_jsonl(lines, input_is_several(r->args), &r->sinks[r->sink_count++]) != YOLK_OK)
         return fail_last();
     if (values[OPT_SAVE_COCO] && yolk_sink_open_coco(values[OPT_SAVE_COCO], &r->sinks[r->sink_count++]) != YOLK_OK)
         return fail_last();

@@ -85,6 +85,17 @@ small_disk() {
     refused "folder"
 }
 
+@test "several inputs and one annotated file" {
+    need "$MODEL"
+    detect "$BUS" "$ZIDANE" --save-video out.jpg
+    refused "out.jpg" "folder"
+    mkdir photos
+    cp "$BUS" photos
+    detect photos --save-video nowhere
+    refused "nowhere" "folder"
+    [ ! -e out.jpg ]
+}
+
 @test "an ending that no encoder knows" {
     need "$MODEL"
     clip 3 clip.mp4
