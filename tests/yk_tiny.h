@@ -51,13 +51,24 @@ static inline yk_graph *yk_tiny_graph(const char *const *names)
     return g;
 }
 
-/* Writes it as an ONNX model, of open size or for batches of `batch` at 64 x 64. */
-static inline void yk_tiny_write(const char *path, bool dynamic, int batch, const char *const *names)
+/* Writes it as an ONNX model: of open size, or for batches of `fixed_batch` at 64 x 64 when that is not 0, held to them
+ * by a constant of that shape. */
+static inline void yk_tiny_write(const char *path, int fixed_batch, const char *const *names)
 {
+    enum { CELLS = YK_TINY_SIDE / YK_TINY_CELL };
     yk_graph *g = yk_tiny_graph(names);
     yk_buffer onnx = {0};
-    assert_ok(yk_graph_bind(g, batch, YK_TINY_SIDE, YK_TINY_SIDE));
-    assert_ok(yk_export_onnx(g, &(yk_onnx_options){.dynamic = dynamic, .metadata = true}, &onnx));
+    if (fixed_batch) {
+        static float little[8 * YK_TINY_CLASSES * CELLS * CELLS];
+        for (size_t i = 0; i < sizeof little / sizeof *little; i++)
+            little[i] = 1e-3f;
+        yk_shape shape = {.rank = 4, .dims = {fixed_batch, YK_TINY_CLASSES, CELLS, CELLS}};
+        yk_id added = yk_graph_add_constant(g, "little", YK_F32, shape, little);
+        g->outputs[1] = yk_build_binary(g, YK_OP_ADD, g->outputs[1], added, "add");
+        g->dynamic_size = g->dynamic_batch = false;
+    }
+    assert_ok(yk_graph_bind(g, fixed_batch ? fixed_batch : 1, YK_TINY_SIDE, YK_TINY_SIDE));
+    assert_ok(yk_export_onnx(g, &(yk_onnx_options){.dynamic = !fixed_batch, .metadata = true}, &onnx));
     assert_ok(yk_write_file(path, onnx.data, onnx.size));
     yk_buffer_free(&onnx);
     yk_graph_destroy(&g);

@@ -11,10 +11,10 @@ static int make(void **state)
     if (yk_temp_make(state) != 0)
         return -1;
     snprintf(models, sizeof models, "%s", yk_temp_folder);
-    yk_tiny_write(yk_temp_path("tiny.onnx"), true, 1, colours);
-    yk_tiny_write(yk_temp_path("other.onnx"), true, 1, others);
-    yk_tiny_write(yk_temp_path("fixed.onnx"), false, 1, colours);
-    yk_tiny_write(yk_temp_path("pairs.onnx"), false, 2, colours);
+    yk_tiny_write(yk_temp_path("tiny.onnx"), 0, colours);
+    yk_tiny_write(yk_temp_path("other.onnx"), 0, others);
+    yk_tiny_write(yk_temp_path("fixed.onnx"), 1, colours);
+    yk_tiny_write(yk_temp_path("pairs.onnx"), 2, colours);
     yk_temp_text("damaged.onnx", "this is no model");
     return 0;
 }

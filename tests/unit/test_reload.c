@@ -1,0 +1,311 @@
+#include "model/model.h"
+#include "yk_temp.h"
+#include "yk_tiny.h"
+
+static const char *const colours[] = {"red", "green", "blue"};
+static const char *const others[] = {"rot", "gruen", "blau"};
+static uint8_t pixels[64 * 64 * 3];
+
+static int make(void **state)
+{
+    if (yk_temp_make(state) != 0)
+        return -1;
+    yk_tiny_write(yk_temp_path("tiny.onnx"), 0, colours);
+    yk_tiny_write(yk_temp_path("other.onnx"), 0, others);
+    yk_tiny_write(yk_temp_path("fixed.onnx"), 1, others);
+    yk_tiny_write(yk_temp_path("pairs.onnx"), 2, others);
+    yk_temp_text("damaged.onnx", "this is no model");
+    yk_temp_write("old.engine", "\x10\x01\x00\x00{\"description\": 1}", 22);
+    return 0;
+}
+
+static yolk_config settings(void)
+{
+    yolk_config c;
+    yolk_config_defaults(&c);
+    snprintf(c.models_dir, sizeof c.models_dir, "%s", yk_temp_folder);
+    strcpy(c.backend, "reference");
+    c.warmup = 1;
+    return c;
+}
+
+static yolk_manager *loaded(const yolk_config *c, const char *model)
+{
+    yolk_manager *m;
+    assert_ok(yolk_manager_create(c, &m));
+    assert_ok(yolk_manager_load(m, model));
+    return m;
+}
+
+static void assert_serves(yolk_manager *m, const char *name)
+{
+    yolk_image frame = yk_tiny_picture(pixels, 64, 64, 1, 1, 0);
+    yolk_results *results;
+    assert_ok(yolk_manager_predict_batch(m, &frame, 1, NULL, &results));
+    assert_int_equal(yolk_results_frame(results, 0).count, 1);
+    assert_string_equal(yolk_results_frame(results, 0).items[0].class_name, name);
+    yolk_results_destroy(&results);
+}
+
+static void a_failed_load_leaves_the_model_served(void **state)
+{
+    (void)state;
+    yolk_config c = settings();
+    yolk_manager *m = loaded(&c, "tiny");
+    yolk_stats before, after;
+    assert_serves(m, "red");
+    assert_ok(yolk_manager_stats(m, &before));
+    assert_fails(yolk_manager_load(m, "absent"), YOLK_ERROR_NOT_FOUND, "model 'absent' is neither in");
+    assert_serves(m, "red");
+    assert_int_not_equal(yolk_manager_load(m, "damaged"), YOLK_OK);
+    assert_non_null(strstr(yolk_last_error(), "damaged.onnx: "));
+    assert_serves(m, "red");
+    assert_fails(yolk_manager_load(m, "old"), YOLK_ERROR_UNSUPPORTED, "old.engine: this is a TensorRT engine");
+    assert_fails(yolk_manager_load(m, yk_temp_folder), YOLK_ERROR_INVALID_ARGUMENT, "");
+    assert_serves(m, "red");
+    assert_ok(yolk_manager_stats(m, &after));
+    assert_int_equal(after.frames, before.frames + 3);
+    yolk_manager_destroy(&m);
+}
+
+static void a_load_replaces_model_and_statistics(void **state)
+{
+    (void)state;
+    yolk_config c = settings();
+    yolk_manager *m = loaded(&c, "tiny");
+    yolk_stats stats;
+    assert_serves(m, "red");
+    assert_ok(yolk_manager_load(m, "other"));
+    assert_ok(yolk_manager_stats(m, &stats));
+    assert_int_equal(stats.frames, 0);
+    assert_int_equal(stats.stages[YOLK_STAGE_INFER].frames, 0);
+    assert_serves(m, "rot");
+    assert_ok(yolk_manager_load(m, yk_temp_path("fixed.onnx")));
+    assert_serves(m, "rot");
+    yolk_manager_destroy(&m);
+}
+
+/* The names in results live as long as they do, and a held session as long as it is held. */
+static void what_is_held_outlives_a_load(void **state)
+{
+    (void)state;
+    yolk_config c = settings();
+    yolk_manager *m = loaded(&c, "tiny");
+    yolk_image frame = yk_tiny_picture(pixels, 64, 64, 1, 1, 2);
+    yolk_results *results;
+    yk_session *session;
+    yk_detections found = {0};
+    assert_ok(yolk_manager_predict_batch(m, &frame, 1, NULL, &results));
+    assert_ok(yk_session_acquire(m, (yolk_size){64, 64}, 1, &session));
+    int slot = yk_session_take(session);
+    assert_ok(yk_session_fill(session, slot, 0, &frame));
+    assert_ok(yk_session_start(session, slot, 1));
+    assert_ok(yolk_manager_load(m, "other"));
+    assert_ok(yk_session_finish(session, slot, &found));
+    yk_session_give(session, slot);
+    assert_int_equal(found.count, 1);
+    assert_string_equal(found.items[0].class_name, "blue");
+    yk_detections_free(&found);
+    yk_session_release(&session);
+    assert_null(session);
+    yk_session_release(&session);
+    assert_string_equal(yolk_results_frame(results, 0).items[0].class_name, "blue");
+    yolk_results_destroy(&results);
+    assert_serves(m, "rot");
+    yolk_manager_destroy(&m);
+}
+
+static void what_was_ready_is_ready_in_the_next_model(void **state)
+{
+    (void)state;
+    yolk_config c = settings();
+    yolk_manager *m = loaded(&c, "tiny");
+    assert_ok(yolk_manager_prepare(m, (yolk_size){128, 64}, 1));
+    yk_model *old = yk_manager_model(m);
+    assert_ok(yolk_manager_load(m, "other"));
+    yk_model *fresh = yk_manager_model(m);
+    assert_ptr_not_equal(old, fresh);
+    assert_null(old->cache[0].session);
+    assert_non_null(fresh->cache[0].session);
+    assert_int_equal(fresh->cache[0].key.size.width, 128);
+    yk_model_release(&old);
+    yk_model_release(&fresh);
+    /* One that cannot run that size is made ready for its own. */
+    assert_ok(yolk_manager_load(m, "pairs"));
+    fresh = yk_manager_model(m);
+    assert_int_equal(fresh->cache[0].key.size.width, 64);
+    assert_int_equal(fresh->cache[0].key.batch, 2);
+    yk_model_release(&fresh);
+    yolk_manager_destroy(&m);
+}
+
+static void few_sessions_are_kept(void **state)
+{
+    (void)state;
+    yolk_config c = settings();
+    yolk_manager *m = loaded(&c, "tiny");
+    yk_session *first, *again, *held[YK_CACHED_SESSIONS + 2];
+    assert_ok(yk_session_acquire(m, (yolk_size){64, 64}, 1, &first));
+    assert_ok(yk_session_acquire(m, (yolk_size){64, 64}, 1, &again));
+    assert_ptr_equal(first, again);
+    yk_session_release(&again);
+    /* The first stays while it is held, although it is the oldest. */
+    for (int i = 0; i < YK_CACHED_SESSIONS + 2; i++)
+        assert_ok(yolk_manager_prepare(m, (yolk_size){64, 72 + 8 * i}, 1));
+    assert_ok(yk_session_acquire(m, (yolk_size){64, 64}, 1, &again));
+    assert_ptr_equal(first, again);
+    yk_session_release(&again);
+    yk_session_release(&first);
+    /* More than are kept can be held at once. */
+    for (int i = 0; i < YK_CACHED_SESSIONS + 2; i++)
+        assert_ok(yk_session_acquire(m, (yolk_size){72 + 8 * i, 64}, 1, &held[i]));
+    for (int i = 0; i < YK_CACHED_SESSIONS + 2; i++) {
+        assert_int_equal(yk_session_batch(held[i]), 1);
+        yk_session_release(&held[i]);
+    }
+    assert_serves(m, "red");
+    yolk_manager_destroy(&m);
+}
+
+static void slots_are_taken_and_given_back(void **state)
+{
+    (void)state;
+    yolk_config c = settings(), copy;
+    yolk_manager *m = loaded(&c, "tiny");
+    yk_session *s;
+    yolk_image frame = yk_tiny_picture(pixels, 64, 64, 0, 0, 0);
+    assert_ok(yk_session_acquire(m, (yolk_size){64, 64}, 2, &s));
+    assert_int_equal(yk_session_batch(s), 2);
+    int slots[64], count = 0, slot = yk_session_take(s);
+    do {
+        for (int i = 0; i < count; i++)
+            assert_int_not_equal(slots[i], slot);
+        slots[count++] = slot;
+        slot = yk_session_try_take(s);
+    } while (slot >= 0 && count < 64);
+    assert_int_equal(slot, -1);
+    for (int i = 0; i < count; i++)
+        yk_session_give(s, slots[i]);
+    slot = yk_session_take(s);
+    /* Given back in the middle of its round, running or not. */
+    assert_ok(yk_session_fill(s, slot, 0, &frame));
+    assert_ok(yk_session_start(s, slot, 1));
+    yk_session_give(s, slot);
+    slot = yk_session_take(s);
+    frame.width = 0;
+    assert_fails(yk_session_fill(s, slot, 0, &frame), YOLK_ERROR_INVALID_ARGUMENT, "0x64 pixels");
+    yk_session_give(s, slot);
+    yk_session_release(&s);
+    yk_manager_note(m, YOLK_STAGE_DECODE, 2, 4000000);
+    yolk_stats stats;
+    assert_ok(yolk_manager_stats(m, &stats));
+    assert_int_equal(stats.stages[YOLK_STAGE_DECODE].frames, 2);
+    assert_float_equal(stats.stages[YOLK_STAGE_DECODE].mean_ms, 2, 1e-6);
+    yk_manager_config(m, &copy);
+    assert_memory_equal(&copy, &c, sizeof c);
+    yolk_manager_destroy(&m);
+}
+
+static void a_memory_limit_is_kept(void **state)
+{
+    (void)state;
+    yolk_config c = settings();
+    yolk_manager *m;
+    c.memory_limit_mb = 1;
+    m = loaded(&c, "tiny");
+    assert_fails(yolk_manager_prepare(m, (yolk_size){64, 64}, 1), YOLK_ERROR_LIMIT,
+                 "are in use with the model ready, 1 are allowed; raise the limit");
+    yolk_manager_destroy(&m);
+    c.memory_limit_mb = 1 << 20;
+    m = loaded(&c, "tiny");
+    assert_serves(m, "red");
+    yolk_manager_destroy(&m);
+}
+
+static void the_batch_is_the_settings_or_the_models(void **state)
+{
+    (void)state;
+    yolk_config c = settings();
+    yolk_manager *m = loaded(&c, "tiny");
+    assert_int_equal(yk_manager_batch(m, 1920, 1080), 1);
+    assert_ok(yolk_manager_load(m, "pairs"));
+    assert_int_equal(yk_manager_batch(m, 1920, 1080), 2);
+    yolk_manager_destroy(&m);
+    c.batch = 6;
+    m = loaded(&c, "tiny");
+    assert_int_equal(yk_manager_batch(m, 7680, 4320), 6);
+    yolk_manager_destroy(&m);
+}
+
+static void assert_size(const char *model, const char *imgsz, int width, int height, int still, int w, int h)
+{
+    yolk_config c = settings();
+    yolk_size size;
+    assert_ok(yolk_config_set(&c, "imgsz", imgsz));
+    yolk_manager *m = loaded(&c, model);
+    assert_ok(yolk_manager_input_size(m, width, height, still, &size));
+    if (size.width != w || size.height != h)
+        fail_msg("%s, imgsz %s, %dx%d: %dx%d instead of %dx%d", model, imgsz, width, height, size.width, size.height, w,
+                 h);
+    yolk_manager_destroy(&m);
+}
+
+static void the_input_follows_settings_and_picture(void **state)
+{
+    (void)state;
+    /* The tiny model's stride is 8 and its own size 64 x 64. */
+    assert_size("tiny", "auto", 1920, 1080, 1, 64, 64);
+    assert_size("tiny", "auto", 1920, 1080, 0, 64, 40);
+    assert_size("tiny", "auto", 1080, 1920, 0, 40, 64);
+    assert_size("tiny", "640", 1920, 1080, 0, 640, 360);
+    assert_size("tiny", "640", 1920, 1080, 1, 640, 640);
+    assert_size("tiny", "640", 768, 576, 0, 640, 480);
+    assert_size("tiny", "636", 1920, 1080, 0, 640, 360);
+    assert_size("tiny", "640", 1920, 1081, 0, 640, 360);
+    assert_size("tiny", "640", 10000, 1, 0, 640, 8);
+    assert_size("tiny", "100x200", 1920, 1080, 0, 200, 104);
+    assert_size("tiny", "100x200", 1920, 1080, 1, 200, 104);
+    assert_size("fixed", "auto", 1920, 1080, 0, 64, 64);
+    assert_size("fixed", "64", 1920, 1080, 0, 64, 64);
+    assert_size("fixed", "64x64", 1920, 1080, 0, 64, 64);
+}
+
+static void a_fixed_model_refuses_other_sizes(void **state)
+{
+    (void)state;
+    yolk_config c = settings();
+    yolk_manager *m;
+    yolk_size size;
+    c.imgsz_width = 640;
+    assert_ok(yolk_manager_create(&c, &m));
+    assert_fails(yolk_manager_load(m, "fixed"), YOLK_ERROR_UNSUPPORTED,
+                 "fixed.onnx: this model was exported for 64x64 (height x width) only and cannot run at imgsz 640");
+    yolk_manager_destroy(&m);
+    c.imgsz_height = 384;
+    assert_ok(yolk_manager_create(&c, &m));
+    assert_fails(yolk_manager_load(m, "fixed"), YOLK_ERROR_UNSUPPORTED, "cannot run at imgsz 384x640");
+    yolk_manager_destroy(&m);
+    c.imgsz_height = c.imgsz_width = 0;
+    m = loaded(&c, "fixed");
+    assert_fails(yolk_manager_prepare(m, (yolk_size){128, 64}, 1), YOLK_ERROR_UNSUPPORTED,
+                 "exported for 64x64 (width x height) only and cannot run at 128x64");
+    assert_fails(yolk_manager_input_size(m, 0, 5, 0, &size), YOLK_ERROR_INVALID_ARGUMENT, "0x5 has no pixels");
+    yolk_manager_destroy(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_failed_load_leaves_the_model_served),
+        cmocka_unit_test(a_load_replaces_model_and_statistics),
+        cmocka_unit_test(what_is_held_outlives_a_load),
+        cmocka_unit_test(what_was_ready_is_ready_in_the_next_model),
+        cmocka_unit_test(few_sessions_are_kept),
+        cmocka_unit_test(slots_are_taken_and_given_back),
+        cmocka_unit_test(a_memory_limit_is_kept),
+        cmocka_unit_test(the_batch_is_the_settings_or_the_models),
+        cmocka_unit_test(the_input_follows_settings_and_picture),
+        cmocka_unit_test(a_fixed_model_refuses_other_sizes),
+    };
+    return cmocka_run_group_tests_name("reload", tests, make, yk_temp_remove);
+}
