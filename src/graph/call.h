@@ -47,7 +47,7 @@ yk_infer_fn yk_infer_layer(yk_op op);    /* infer_layer.c: convolution, pooling,
 yk_infer_fn yk_infer_movement(yk_op op); /* infer_movement.c: what moves elements */
 
 /* eval.c */
-yolk_status yk_eval(yk_call *c);
+yolk_status yk_eval(const yk_call *c);
 
 typedef yolk_status (*yk_eval_fn)(const yk_call *c);
 yolk_status yk_eval_conv(const yk_call *c); /* eval_conv.c */

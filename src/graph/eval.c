@@ -110,46 +110,57 @@ static yolk_status replace(yk_tensor *t, yk_type type, bool filled)
     return YOLK_OK;
 }
 
-/* Evaluates with every number widened, and converts the results back. */
-static yolk_status eval_widened(yk_call *c)
+/* The type that input i is computed in. A power's exponent may be of another kind than its base, and follows it. */
+static yk_type input_type(const yk_call *c, int i)
 {
-    yk_tensor out[2] = {c->out[0], c->out[1]};
-    bool replaced[YK_MAX_INPUTS] = {false}, replaced_out[2] = {false};
+    return wide_type(c->in[c->op == YK_OP_POW ? 0 : i].type);
+}
+
+static bool needs_widening(const yk_call *c)
+{
+    for (int i = 0; i < c->input_count; i++) {
+        if (c->in[i].given && input_type(c, i) != c->in[i].type)
+            return true;
+    }
+    for (int i = 0; i < c->output_count; i++) {
+        if (wide_type(c->out[i].type) != c->out[i].type)
+            return true;
+    }
+    return false;
+}
+
+/* Evaluates a copy of the call with every number widened, and converts the results back. */
+static yolk_status eval_widened(const yk_call *c)
+{
+    yk_call wide = *c;
     yolk_status status = YOLK_OK;
-    /* A power's exponent may be of another kind than its base, and follows it. */
-    yk_type exponent = c->op == YK_OP_POW ? wide_type(c->in[0].type) : YK_TYPE_COUNT;
     for (int i = 0; i < c->input_count && status == YOLK_OK; i++) {
-        yk_type wide = i == 1 && exponent != YK_TYPE_COUNT ? exponent : wide_type(c->in[i].type);
-        if (c->in[i].given && wide != c->in[i].type) {
-            status = replace(&c->in[i], wide, true);
-            replaced[i] = status == YOLK_OK;
-        }
+        if (c->in[i].given && input_type(c, i) != c->in[i].type)
+            status = replace(&wide.in[i], input_type(c, i), true);
     }
     for (int i = 0; i < c->output_count && status == YOLK_OK; i++) {
-        if (wide_type(out[i].type) != out[i].type) {
-            status = replace(&c->out[i], wide_type(out[i].type), false);
-            replaced_out[i] = status == YOLK_OK;
-        }
+        if (wide_type(c->out[i].type) != c->out[i].type)
+            status = replace(&wide.out[i], wide_type(c->out[i].type), false);
     }
     if (status == YOLK_OK)
-        status = evaluators[c->op].run(c);
+        status = evaluators[c->op].run(&wide);
     for (int i = 0; i < c->output_count; i++) {
-        if (!replaced_out[i])
+        if (wide.out[i].data == c->out[i].data)
             continue;
         if (status == YOLK_OK)
-            yk_convert(c->out[i].type, c->out[i].data, out[i].type, out[i].data, out[i].count);
-        yk_free(c->out[i].data);
+            yk_convert(wide.out[i].type, wide.out[i].data, c->out[i].type, c->out[i].data, c->out[i].count);
+        yk_free(wide.out[i].data);
     }
     for (int i = 0; i < c->input_count; i++) {
-        if (replaced[i])
-            yk_free(c->in[i].data);
+        if (wide.in[i].data != c->in[i].data)
+            yk_free(wide.in[i].data);
     }
     return status;
 }
 
-yolk_status yk_eval(yk_call *c)
+yolk_status yk_eval(const yk_call *c)
 {
-    return evaluators[c->op].widens ? eval_widened(c) : evaluators[c->op].run(c);
+    return evaluators[c->op].widens && needs_widening(c) ? eval_widened(c) : evaluators[c->op].run(c);
 }
 
 yolk_status yk_eval_node(const yk_graph *g, const yk_node *n, void *const *data)

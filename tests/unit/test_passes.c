@@ -136,6 +136,18 @@ static void constants_are_folded(void **state)
     assert_int_equal(reshape->attrs.axes[2], -1);
     yk_graph_destroy(&g);
 
+    g = fresh(&x); /* in other types than those that are computed in */
+    a = yk_graph_add_constant_copy(g, "halves", YK_F16, DIMS(2), (const uint16_t[]){0x3c00, 0xc000});
+    b = yk_graph_add_constant_copy(g, "ints", YK_I32, SCALAR, (const int32_t[]){3});
+    c = NODE(g, YK_OP_NEG, NULL, a);
+    d = NODE(g, YK_OP_CAST, NULL, NODE(g, YK_OP_MUL, NULL, b, b));
+    y = NODE(g, YK_OP_ADD, NULL, NODE(g, YK_OP_CAST, NULL, c), d);
+    assert_ok(yk_graph_add_output(g, y));
+    assert_ok(yk_pass_simplify(g));
+    assert_int_equal(g->node_count, 0);
+    assert_true(((const float *)g->values[g->outputs[0]].data)[1] == 11);
+    yk_graph_destroy(&g);
+
     /* A wrong constant expression is reported when it is met. */
     g = fresh(&x);
     y = NODE(g, YK_OP_GATHER, NULL, FLOATS(g, DIMS(1), 1), INTEGERS(g, SCALAR, 4));
