@@ -58,6 +58,11 @@ void yk_ffmpeg_forget(void)
     last_message[0] = '\0';
 }
 
+bool yk_ffmpeg_too_large(void)
+{
+    return strstr(last_message, "exceeds specified max pixel count") || strstr(last_message, "Picture size ");
+}
+
 static yolk_status status_of(int error)
 {
     switch (error) {

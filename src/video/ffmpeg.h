@@ -22,6 +22,8 @@ void yk_ffmpeg_init(void);
 /* FFmpeg's last error message on this thread, or "". Says what a bare "Invalid data found" does not. */
 const char *yk_ffmpeg_message(void);
 void yk_ffmpeg_forget(void);
+/* Whether that message is about a picture past YK_MAX_PIXELS. */
+bool yk_ffmpeg_too_large(void);
 /* yk_fail() with FFmpeg's words for `error` and the thread's last message of FFmpeg after the sentence. */
 yolk_status yk_fail_ffmpeg(int error, const char *format, ...) YK_PRINTF(2, 3);
 /* "file:PATH", so that no path is taken for a protocol. Allocated. */

@@ -150,7 +150,7 @@ yolk_status yk_image_scaled(const yolk_image *image, double scale, yolk_image **
 
 static yolk_status fail_picture(const char *path, int error)
 {
-    if (strstr(yk_ffmpeg_message(), "exceeds specified max pixel count"))
+    if (yk_ffmpeg_too_large())
         return yk_fail(YOLK_ERROR_LIMIT, "%s: is larger than the %d million pixels that yolk reads", path,
                        YK_MAX_PIXELS / 1000000);
     return yk_fail_ffmpeg(error, "%s: is a damaged or cut picture", path);

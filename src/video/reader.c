@@ -35,6 +35,9 @@ static yolk_status fail_open(const yolk_video *v, int error)
 {
     if (strstr(yk_ffmpeg_message(), "moov atom not found"))
         return yk_fail(YOLK_ERROR_DAMAGED, "%s: is cut short or not a video: its index (moov) is missing", v->name);
+    if (yk_ffmpeg_too_large())
+        return yk_fail(YOLK_ERROR_LIMIT, "%s: its frames are larger than the %d million pixels that yolk reads: %s",
+                       v->name, YK_MAX_PIXELS / 1000000, yk_ffmpeg_message());
     return yk_fail_ffmpeg(error, "%s: is not a video that FFmpeg knows, or its beginning is damaged", v->name);
 }
 

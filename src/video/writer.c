@@ -68,6 +68,11 @@ static yolk_status copy_options(yolk_video_writer *w, const yolk_video_writer_op
 static void choose_time_base(yolk_video_writer *w)
 {
     int64_t num = w->options.fps_num, den = w->options.fps_den;
+    if (strcmp(w->format->oformat->name, "avi") == 0) { /* counts frames, not time */
+        w->time_base = (AVRational){(int)den, (int)num};
+        w->frame_ticks = 1;
+        return;
+    }
     if (num > 65535) {
         w->time_base = (AVRational){1, 60000};
         w->frame_ticks = YK_MAX(1, 60000 * den / num);

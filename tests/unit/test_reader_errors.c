@@ -1,0 +1,244 @@
+/* Videos that are not whole, and files that are no video: the frames there are, then one sentence. */
+#include <fcntl.h>
+
+#include "video/video.h"
+#include "video_test.h"
+
+static void cut_files_give_what_is_there(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"whole.mp4", "whole.mkv", "whole.avi", "whole.flv"};
+    for (size_t i = 0; i < YK_COUNT(names); i++) {
+        const char *path = clip_write(names[i], 128, 96, 60, 25, 1, NULL);
+        const char *cut = clip_cut(path, strchr(names[i], '.') - 3, 0.6);
+        yolk_video *video;
+        yolk_frame *frame;
+        int frames;
+        assert_ok(yolk_video_open(path, NULL, &video));
+        assert_int_equal(clip_read_all(video, &frames), YOLK_END);
+        assert_int_equal(frames, 60);
+        yolk_video_close(&video);
+
+        assert_ok(yolk_video_open(cut, NULL, &video));
+        assert_fails(clip_read_all(video, &frames), YOLK_ERROR_DAMAGED, "is cut or damaged at ");
+        assert_non_null(strstr(yolk_last_error(), cut));
+        assert_in_range(frames, 5, 55);
+        assert_int_equal(yolk_video_read(video, &frame), YOLK_END);
+        yolk_video_close(&video);
+    }
+}
+
+static void a_raw_stream_cut_in_a_frame_is_reported(void **state)
+{
+    (void)state;
+    const char *path = clip_y4m("raw.y4m", "W64 H48 F25:1 C420", 64 * 48 * 3 / 2, 10);
+    yolk_video *video;
+    int frames;
+    assert_ok(yolk_video_open(path, NULL, &video));
+    assert_int_equal(clip_read_all(video, &frames), YOLK_END);
+    assert_int_equal(frames, 10);
+    yolk_video_close(&video);
+    assert_ok(yolk_video_open(clip_cut(path, "raw_cut.y4m", 0.55), NULL, &video));
+    assert_fails(clip_read_all(video, &frames), YOLK_ERROR_DAMAGED, "raw_cut.y4m: is cut or damaged at 0.16 s");
+    assert_int_equal(frames, 5);
+    yolk_video_close(&video);
+}
+
+/* Random bytes over the middle: whatever can be decoded comes, and the damage is told. */
+static void damage_in_the_middle_is_reported(void **state)
+{
+    (void)state;
+    const char *path = clip_write("good.avi", 128, 96, 80, 25, 1, NULL);
+    size_t size;
+    uint8_t *bytes = file_bytes(path, &size);
+    unsigned seed = 5;
+    for (size_t i = size / 3; i < size / 2; i++)
+        bytes[i] = (uint8_t)((seed = seed * 1103515245 + 12345) >> 16);
+    yolk_video *video;
+    int frames;
+    assert_ok(yolk_video_open(yk_temp_write("bad.avi", bytes, size), NULL, &video));
+    assert_int_equal(clip_read_all(video, &frames), YOLK_ERROR_DAMAGED);
+    assert_in_range(frames, 10, 80);
+    yolk_video_close(&video);
+    free(bytes);
+}
+
+static void what_is_no_video_gets_a_sentence(void **state)
+{
+    (void)state;
+    yolk_video *video = NULL;
+    uint8_t noise[3000];
+    unsigned seed = 9;
+    for (size_t i = 0; i < sizeof(noise); i++)
+        noise[i] = (uint8_t)((seed = seed * 1103515245 + 12345) >> 16);
+    assert_fails(yolk_video_open(yk_temp_path("absent.mp4"), NULL, &video), YOLK_ERROR_NOT_FOUND, "absent.mp4");
+    assert_fails(yolk_video_open(yk_temp_folder, NULL, &video), YOLK_ERROR_INVALID_ARGUMENT, "is a folder");
+    assert_fails(yolk_video_open(yk_temp_text("empty.mp4", ""), NULL, &video), YOLK_ERROR_DAMAGED, "is empty");
+    char art[2000];
+    for (size_t i = 0; i + 10 <= sizeof(art); i += 10)
+        memcpy(art + i, "\x1b[31mred\r\n", 10);
+    assert_fails(yolk_video_open(yk_temp_write("text.ans", art, sizeof(art)), NULL, &video), YOLK_ERROR_UNSUPPORTED,
+                 "is a text file");
+    assert_fails(yolk_video_open(yk_temp_text("text.mp4", "only words\n"), NULL, &video), YOLK_ERROR_DAMAGED,
+                 "text.mp4: ");
+    assert_fails(yolk_video_open(yk_temp_write("noise.mkv", noise, sizeof(noise)), NULL, &video), YOLK_ERROR_DAMAGED,
+                 "noise.mkv: ");
+    assert_fails(yolk_video_open("rtsp://camera/1", NULL, &video), YOLK_ERROR_UNSUPPORTED, "pipe a stream in");
+    assert_null(video);
+}
+
+/* A playlist could make yolk read what its author likes. */
+static void playlists_reach_nothing_beyond_files(void **state)
+{
+    (void)state;
+    yolk_video *video = NULL;
+    yolk_status status = yolk_video_open(
+        yk_temp_text("list.m3u8",
+                     "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n"),
+        NULL, &video);
+    assert_int_not_equal(status, YOLK_OK);
+    assert_null(video);
+}
+
+static void sound_alone_is_no_video(void **state)
+{
+    (void)state;
+    uint8_t wave[44 + 8000] =
+        "RIFF\x64\x1f\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data\x40\x1f\0";
+    yolk_video *video;
+    assert_fails(yolk_video_open(yk_temp_write("sound.wav", wave, sizeof(wave)), NULL, &video), YOLK_ERROR_UNSUPPORTED,
+                 "has no video stream");
+}
+
+static void an_index_that_is_missing_is_named(void **state)
+{
+    (void)state;
+    size_t size;
+    uint8_t *bytes = file_bytes(clip_write("index.mp4", 64, 48, 10, 25, 1, NULL), &size);
+    for (size_t i = 0; i + 4 <= size; i++)
+        if (memcmp(bytes + i, "moov", 4) == 0)
+            memcpy(bytes + i, "junk", 4);
+    yolk_video *video;
+    assert_fails(yolk_video_open(yk_temp_write("no_index.mp4", bytes, size), NULL, &video), YOLK_ERROR_DAMAGED,
+                 "its index (moov) is missing");
+    free(bytes);
+}
+
+static void frames_beyond_all_measure_are_refused(void **state)
+{
+    (void)state;
+    yolk_video *video;
+    const char *path = yk_temp_text("vast.y4m", "YUV4MPEG2 W60000 H60000 F25:1 C420\nFRAME\n");
+    assert_fails(yolk_video_open(path, NULL, &video), YOLK_ERROR_LIMIT, "60000x60000");
+}
+
+static void with_standard_input(int fd, void (*f)(void))
+{
+    int saved = dup(STDIN_FILENO);
+    assert_true(saved >= 0 && dup2(fd, STDIN_FILENO) >= 0);
+    f();
+    dup2(saved, STDIN_FILENO);
+    close(saved);
+}
+
+static void read_ten(void)
+{
+    yolk_video *video;
+    int frames;
+    assert_ok(yolk_video_open("-", NULL, &video));
+    assert_int_equal(yolk_video_get_info(video)->width, 64);
+    assert_int_equal(clip_read_all(video, &frames), YOLK_END);
+    assert_int_equal(frames, 10);
+    yolk_video_close(&video);
+}
+
+static void read_cut(void)
+{
+    yolk_video *video;
+    int frames;
+    assert_ok(yolk_video_open("-", NULL, &video));
+    assert_fails(clip_read_all(video, &frames), YOLK_ERROR_DAMAGED, "standard input: is cut or damaged");
+    assert_int_equal(frames, 5);
+    yolk_video_close(&video);
+}
+
+static void read_nothing(void)
+{
+    yolk_video *video;
+    assert_fails(yolk_video_open("-", NULL, &video), YOLK_ERROR_DAMAGED, "standard input: ");
+}
+
+static void standard_input_is_a_stream(void **state)
+{
+    (void)state;
+    const char *path = clip_y4m("in.y4m", "W64 H48 F25:1 C420", 64 * 48 * 3 / 2, 10);
+    static void (*const reads[])(void) = {read_ten, read_cut, read_nothing};
+    const char *files[] = {path, clip_cut(path, "in_cut.y4m", 0.55), "/dev/null"};
+    for (size_t i = 0; i < YK_COUNT(files); i++) {
+        int fd = open(files[i], O_RDONLY);
+        assert_true(fd >= 0);
+        with_standard_input(fd, reads[i]);
+        close(fd);
+    }
+}
+
+static void read_interrupted(void)
+{
+    yolk_video *video;
+    yk_interrupt *interrupt;
+    assert_ok(yk_interrupt_create(&interrupt));
+    yk_interrupt_raise(interrupt);
+    assert_fails(yk_video_open("-", NULL, interrupt, &video), YOLK_ERROR_CANCELED, "was stopped");
+    yk_interrupt_destroy(&interrupt);
+    yk_interrupt_destroy(&interrupt);
+}
+
+/* A pipe that nothing is written to would be waited for without end. */
+static void waiting_for_input_can_be_ended(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    with_standard_input(ends[0], read_interrupted);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void short_memory_is_survived(void **state)
+{
+    (void)state;
+    const char *path = clip_write("memory.mp4", 64, 48, 4, 25, 1, NULL);
+    for (long n = 1;; n++) {
+        yolk_video *video = NULL;
+        yolk_frame *frame = NULL;
+        yk_alloc_fail_at(n);
+        yolk_status status = yolk_video_open(path, NULL, &video);
+        if (status == YOLK_OK)
+            status = yolk_video_read(video, &frame);
+        bool failed = yk_alloc_count() >= n;
+        yk_alloc_fail_at(0);
+        yolk_frame_release(&frame);
+        yolk_video_close(&video);
+        assert_int_equal(status, failed ? YOLK_ERROR_OUT_OF_MEMORY : YOLK_OK);
+        if (!failed)
+            break;
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cut_files_give_what_is_there),
+        cmocka_unit_test(a_raw_stream_cut_in_a_frame_is_reported),
+        cmocka_unit_test(damage_in_the_middle_is_reported),
+        cmocka_unit_test(what_is_no_video_gets_a_sentence),
+        cmocka_unit_test(playlists_reach_nothing_beyond_files),
+        cmocka_unit_test(sound_alone_is_no_video),
+        cmocka_unit_test(an_index_that_is_missing_is_named),
+        cmocka_unit_test(frames_beyond_all_measure_are_refused),
+        cmocka_unit_test(standard_input_is_a_stream),
+        cmocka_unit_test(waiting_for_input_can_be_ended),
+        cmocka_unit_test(short_memory_is_survived),
+    };
+    return cmocka_run_group_tests_name("reader errors", tests, yk_temp_make, yk_temp_remove);
+}
