@@ -64,16 +64,26 @@ static bool read_number(const char *root, const char *path, int64_t *out)
     return read_text(root, path, text, sizeof text) && yk_parse_int(text, out);
 }
 
+/* Processor time of `quota` in each `period`, as whole cores. */
+static void limit_cores(yk_machine *m, int64_t quota, int64_t period)
+{
+    if (quota > 0 && period > 0 && quota <= (int64_t)1 << 40 && period <= (int64_t)1 << 40)
+        m->physical_cores = (int)YK_MIN((quota + period - 1) / period, m->physical_cores);
+}
+
 /* Limits of one control group folder below ROOT. */
 static void apply_group(const char *root, const char *group, yk_machine *m)
 {
     char path[480], text[8192];
-    int64_t limit, used;
+    int64_t limit, used, quota, period;
     snprintf(path, sizeof path, "%s/cpu.max", group);
-    long long quota, period;
-    if (read_text(root, path, text, sizeof text) && sscanf(text, "%lld %lld", &quota, &period) == 2 && quota > 0 &&
-        period > 0 && quota <= (1LL << 40))
-        m->physical_cores = (int)YK_MIN((quota + period - 1) / period, m->physical_cores);
+    if (read_text(root, path, text, sizeof text)) {
+        char *space = strchr(text, ' ');
+        if (space)
+            *space++ = '\0';
+        if (space && yk_parse_int(text, &quota) && yk_parse_int(space, &period))
+            limit_cores(m, quota, period);
+    }
     snprintf(path, sizeof path, "%s/memory.max", group);
     if (!read_number(root, path, &limit) || limit <= 0)
         return;
@@ -116,9 +126,9 @@ static void apply_groups(const char *root, yk_machine *m)
 static void apply_old_groups(const char *root, yk_machine *m)
 {
     int64_t quota, period, limit, used;
-    if (read_number(root, "sys/fs/cgroup/cpu/cpu.cfs_quota_us", &quota) && quota > 0 && quota <= (1LL << 40) &&
-        read_number(root, "sys/fs/cgroup/cpu/cpu.cfs_period_us", &period) && period > 0)
-        m->physical_cores = (int)YK_MIN((quota + period - 1) / period, m->physical_cores);
+    if (read_number(root, "sys/fs/cgroup/cpu/cpu.cfs_quota_us", &quota) &&
+        read_number(root, "sys/fs/cgroup/cpu/cpu.cfs_period_us", &period))
+        limit_cores(m, quota, period);
     if (!read_number(root, "sys/fs/cgroup/memory/memory.limit_in_bytes", &limit) || limit <= 0 ||
         (m->memory_total && (uint64_t)limit >= m->memory_total))
         return;
@@ -132,15 +142,19 @@ static void apply_old_groups(const char *root, yk_machine *m)
 /* Processors that share a core name the same first sibling. */
 static int count_cores(const char *root, const bool *allowed, int cpu_count)
 {
-    int firsts[YK_MACHINE_CPUS], count = 0;
+    int64_t firsts[YK_MACHINE_CPUS];
+    int count = 0;
     for (int cpu = 0; cpu < cpu_count && cpu < YK_MACHINE_CPUS; cpu++) {
         if (!allowed[cpu])
             continue;
         char path[96], text[64];
-        int first = cpu;
+        int64_t first = cpu;
         snprintf(path, sizeof path, "sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
-        if (!read_text(root, path, text, sizeof text) || sscanf(text, "%d", &first) != 1)
-            first = cpu;
+        /* "0,4" or "0-1" */
+        if (read_text(root, path, text, sizeof text)) {
+            text[strspn(text, "0123456789")] = '\0';
+            yk_parse_int(text, &first);
+        }
         int i = 0;
         while (i < count && firsts[i] != first)
             i++;

@@ -5,13 +5,13 @@
 
 enum { READ_ATTEMPTS = 1000 };
 
-int yk_bucket_of(uint64_t ns)
+int yk_bucket_of(uint64_t nanoseconds)
 {
-    if (ns >= (uint64_t)1 << YK_BUCKETS_TOP)
+    if (nanoseconds >= (uint64_t)1 << YK_BUCKETS_TOP)
         return YK_BUCKETS - 1;
-    int top_bit = 63 - __builtin_clzll(ns | 1);
+    int top_bit = 63 - __builtin_clzll(nanoseconds | 1);
     int shift = YK_MAX(top_bit - YK_BUCKETS_LOG, 0);
-    return (shift << YK_BUCKETS_LOG) + (int)(ns >> shift);
+    return (shift << YK_BUCKETS_LOG) + (int)(nanoseconds >> shift);
 }
 
 double yk_bucket_middle(int bucket)

@@ -298,7 +298,7 @@ void yk_model_retire(yk_model *m)
 
 yolk_status yk_model_prepare_as(yk_model *m, yk_model *from)
 {
-    yk_session_key keys[YK_CACHED_SESSIONS];
+    yk_session_key keys[YK_CACHED_SESSIONS] = {0};
     int count = 0;
     pthread_mutex_lock(&from->cache_mutex);
     for (int i = 0; i < YK_CACHED_SESSIONS; i++) {

@@ -107,6 +107,39 @@ static void case_is_ignored_for_ascii(void **state)
     assert_false(yk_equal_ignoring_case("\xc4", "\xe4"));
 }
 
+static void utf8_is_read_by_character(void **state)
+{
+    (void)state;
+    const struct {
+        const char *text;
+        uint32_t codes[6];
+    } rows[] = {
+        {"", {0}},
+        {"a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", {'a', 0xe4, 0x20ac, 0x1f600}},
+        {"\xff"
+         "a",
+         {0xfffd, 'a'}},
+        {"\xc3", {0xfffd}},
+        {"\xe2\x82"
+         "a",
+         {0xfffd, 0xfffd, 'a'}},
+        {"\xc0\xaf", {0xfffd, 0xfffd}},                         /* longer than needed */
+        {"\xe0\x80\xaf", {0xfffd, 0xfffd, 0xfffd}},             /* longer than needed */
+        {"\xed\xa0\x80", {0xfffd, 0xfffd, 0xfffd}},             /* surrogate */
+        {"\xf4\x90\x80\x80", {0xfffd, 0xfffd, 0xfffd, 0xfffd}}, /* past the last */
+    };
+    for (size_t i = 0; i < YK_COUNT(rows); i++) {
+        const char *text = rows[i].text;
+        for (int k = 0; k < 6; k++) {
+            uint32_t code = yk_utf8_next(&text);
+            assert_int_equal(code, rows[i].codes[k]);
+            if (code == 0)
+                break;
+        }
+        assert_int_equal(*text, 0);
+    }
+}
+
 static void sha256_of(const char *text, const char *expected)
 {
     char hex[65];
@@ -161,13 +194,10 @@ static void the_clock_does_not_go_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_nearest_word_is_suggested),
-        cmocka_unit_test(far_words_are_not_suggested),
-        cmocka_unit_test(numbers_are_read_whole),
-        cmocka_unit_test(the_locale_does_not_matter),
-        cmocka_unit_test(case_is_ignored_for_ascii),
-        cmocka_unit_test(sha256_matches_the_standard),
-        cmocka_unit_test(sha256_does_not_depend_on_the_pieces),
+        cmocka_unit_test(the_nearest_word_is_suggested), cmocka_unit_test(far_words_are_not_suggested),
+        cmocka_unit_test(numbers_are_read_whole),        cmocka_unit_test(the_locale_does_not_matter),
+        cmocka_unit_test(case_is_ignored_for_ascii),     cmocka_unit_test(utf8_is_read_by_character),
+        cmocka_unit_test(sha256_matches_the_standard),   cmocka_unit_test(sha256_does_not_depend_on_the_pieces),
         cmocka_unit_test(the_clock_does_not_go_back),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
