@@ -39,67 +39,102 @@ typedef struct view {
     int64_t count;
 } view;
 
-static float half_to_float(uint16_t h)
+/* Numbers as they lie in the file, on machines of either byte order. Compilers make one load of each. */
+static uint16_t load16(const uint8_t *p, bool big_endian)
 {
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 1023, bits;
+    return (uint16_t)(big_endian ? p[0] << 8 | p[1] : p[1] << 8 | p[0]);
+}
+
+static uint32_t load32(const uint8_t *p, bool big_endian)
+{
+    uint32_t first = load16(p, big_endian), second = load16(p + 2, big_endian);
+    return big_endian ? first << 16 | second : second << 16 | first;
+}
+
+static uint64_t load64(const uint8_t *p, bool big_endian)
+{
+    uint64_t first = load32(p, big_endian), second = load32(p + 4, big_endian);
+    return big_endian ? first << 32 | second : second << 32 | first;
+}
+
+static float float_of(uint32_t bits)
+{
     float f;
-    if (exponent == 0) { /* zero and what is below the normal range: exact in float32 */
-        f = (float)fraction * 0x1p-24f;
-        return sign ? -f : f;
-    }
-    bits = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | fraction << 13;
     memcpy(&f, &bits, sizeof(f));
     return f;
 }
 
-static uint64_t load_bits(const uint8_t *p, size_t size, bool big_endian)
+/* The same as yk_half_to_float() without a branch, since a large network has a hundred million of them: exponents are
+ * shifted by a multiplication, which is exact, and the one that means infinity is put in its place. */
+static float float_of_half(uint16_t half)
 {
-    uint64_t bits = 0;
-    for (size_t i = 0; i < size; i++)
-        bits |= (uint64_t)p[i] << 8 * (big_endian ? size - 1 - i : i);
-    return bits;
+    uint32_t magnitude = half & 0x7fffu;
+    float f = float_of(magnitude << 13) * 0x1p112f;
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof(bits));
+    return float_of(bits | (magnitude >= 0x7c00u ? 0x7f800000u : 0) | (half & 0x8000u) << 16);
 }
 
 static float load(storage_type type, const uint8_t *p, bool big_endian)
 {
-    uint64_t bits = load_bits(p, storages[type].size, big_endian);
-    uint32_t low = (uint32_t)bits;
+    uint64_t bits;
     double d;
-    float f;
     switch (type) {
     case STORAGE_HALF:
-        return half_to_float((uint16_t)bits);
+        return float_of_half(load16(p, big_endian));
+    case STORAGE_BFLOAT16:
+        return float_of((uint32_t)load16(p, big_endian) << 16);
     case STORAGE_DOUBLE:
+        bits = load64(p, big_endian);
         memcpy(&d, &bits, sizeof(d));
         return (float)d;
     case STORAGE_LONG:
-        return (float)(int64_t)bits;
+        return (float)(int64_t)load64(p, big_endian);
     case STORAGE_INT:
-        return (float)(int32_t)low;
-    case STORAGE_BFLOAT16:
-        low <<= 16;
-        break;
+        return (float)(int32_t)load32(p, big_endian);
     default:
-        break;
+        return float_of(load32(p, big_endian));
     }
-    memcpy(&f, &low, sizeof(f));
-    return f;
 }
 
-/* A row of elements that lie `step` apart; the loop is there once for each type, so that it holds no decision. */
+/* A row of elements that lie `step` apart. The loop is there once for each type and, for what nearly all tensors are,
+ * without decisions inside. */
 static void load_row(storage_type type, const uint8_t *p, int64_t step, bool big_endian, float *out, int64_t count)
 {
     switch (type) {
 #define STORAGE_CASE(name, size, text)                                                                                 \
     case STORAGE_##name:                                                                                               \
-        for (int64_t i = 0; i < count; i++)                                                                            \
-            out[i] = load(STORAGE_##name, p + i * step * size, big_endian);                                            \
+        if (step == 1 && !big_endian) {                                                                                \
+            for (int64_t i = 0; i < count; i++)                                                                        \
+                out[i] = load(STORAGE_##name, p + i * size, false);                                                    \
+        } else {                                                                                                       \
+            for (int64_t i = 0; i < count; i++)                                                                        \
+                out[i] = load(STORAGE_##name, p + i * step * size, big_endian);                                        \
+        }                                                                                                              \
         break;
         STORAGE_MAP(STORAGE_CASE)
 #undef STORAGE_CASE
     default:
         break;
     }
+}
+
+/* Leaves out dimensions of one element and joins those that lie one behind the other: a plain tensor is one row. */
+static void flatten(view *v)
+{
+    int rank = 0;
+    for (int i = 0; i < v->rank; i++) {
+        if (v->dims[i] == 1)
+            continue;
+        if (rank > 0 && v->steps[rank - 1] == v->steps[i] * v->dims[i]) {
+            v->dims[rank - 1] *= v->dims[i];
+            v->steps[rank - 1] = v->steps[i];
+        } else {
+            v->dims[rank] = v->dims[i];
+            v->steps[rank++] = v->steps[i];
+        }
+    }
+    v->rank = rank;
 }
 
 static void load_all(const view *v, bool big_endian, float *out)
@@ -236,6 +271,7 @@ bool yk_pt_read(yk_pt *pt, const value *module, const value *tensor, const char 
         pt->status = YOLK_ERROR_OUT_OF_MEMORY;
         return false;
     }
+    flatten(&v);
     load_all(&v, pt->big_endian, out->data);
     return true;
 }
