@@ -107,7 +107,7 @@ def compare(name, yolk, folder, seed):
     x = torch.rand(1, 3, HEIGHT, WIDTH)
     wanted = raw_outputs(model, x)
     start = time.monotonic()
-    subprocess.run([yolk, "convert", checkpoint, "-o", network, "--raw-head", "--imgsz", f"{HEIGHT}x{WIDTH}"],
+    subprocess.run([yolk, "convert", "-q", checkpoint, "-o", network, "--raw-head", "--imgsz", f"{HEIGHT}x{WIDTH}"],
                    check=True, stdout=subprocess.DEVNULL)
     seconds = time.monotonic() - start
     session = onnxruntime.InferenceSession(network, providers=["CPUExecutionProvider"])
@@ -148,8 +148,9 @@ def main():
         import platform
 
         import ultralytics
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
         with open(args.json, "w") as f:
-            json.dump({"command": "tests/golden/families.py", "input": [1, 3, HEIGHT, WIDTH], "limit": LIMIT,
+            json.dump({"command": "tests/golden/families.py", "commit": commit, "input": [1, 3, HEIGHT, WIDTH], "limit": LIMIT,
                        "measure": "largest absolute difference of a raw output, divided by that output's largest value",
                        "torch": torch.__version__, "ultralytics": ultralytics.__version__,
                        "onnxruntime": onnxruntime.__version__, "python": platform.python_version(),
