@@ -40,14 +40,14 @@ static yolk_status binding_start(binding *b)
 {
     const yk_graph *g = b->g;
     const int64_t *s = b->size;
+    b->values = yk_calloc((size_t)g->value_count, sizeof(*b->values));
+    if (!b->values)
+        return YOLK_ERROR_OUT_OF_MEMORY;
     if (g->input == YK_NONE)
         return yk_fail(YOLK_ERROR_DAMAGED, "the network has no input");
     if (s[0] < 1 || s[0] > MAX_BATCH || s[1] < 1 || s[1] > MAX_SIDE || s[2] < 1 || s[2] > MAX_SIDE)
         return yk_fail(YOLK_ERROR_INVALID_ARGUMENT,
                        "a network cannot be given %" PRId64 " pictures of %" PRId64 "x%" PRId64, s[0], s[2], s[1]);
-    b->values = yk_calloc((size_t)g->value_count, sizeof(*b->values));
-    if (!b->values)
-        return YOLK_ERROR_OUT_OF_MEMORY;
     for (int i = 0; i < g->value_count; i++) {
         const yk_value *v = &g->values[i];
         found *f = &b->values[i];
@@ -70,25 +70,15 @@ static yolk_status binding_start(binding *b)
 /* The node as a call, its inputs as far as they are known. */
 static yolk_status make_call(const binding *b, const yk_node *n, yk_call *c)
 {
-    c->op = n->op;
-    c->name = n->name;
-    c->attrs = &n->attrs;
-    c->size = b->size;
-    c->input_count = n->input_count;
-    c->output_count = n->output_count;
+    yk_call_begin(c, n, b->size);
     for (int i = 0; i < n->input_count; i++) {
-        c->in[i] = (yk_tensor){.given = false};
         if (n->inputs[i] == YK_NONE)
             continue;
         const found *f = &b->values[n->inputs[i]];
         if (f->shape.rank < 0)
             return yk_fail(YOLK_ERROR_DAMAGED, "layer \"%s\" (%s) needs \"%s\", which nothing before it computes",
                            n->name, yk_op_name(n->op), b->g->values[n->inputs[i]].name);
-        c->in[i] = (yk_tensor){.given = true,
-                               .type = f->type,
-                               .shape = f->shape,
-                               .count = yk_shape_count(&f->shape),
-                               .data = (void *)f->data};
+        c->in[i] = yk_call_tensor(f->type, &f->shape, f->data);
     }
     return YOLK_OK;
 }

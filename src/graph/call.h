@@ -23,6 +23,10 @@ typedef struct yk_call {
     yk_tensor in[YK_MAX_INPUTS], out[2];
 } yk_call;
 
+/* Fills in all but the tensors; inputs are left out until they are set. */
+void yk_call_begin(yk_call *c, const yk_node *n, const int64_t *size);
+yk_tensor yk_call_tensor(yk_type type, const yk_shape *shape, const void *data);
+
 /* Fails with the node's name, its operator and its inputs' shapes before the words. Returns `status`. */
 yolk_status yk_call_fail(const yk_call *c, yolk_status status, const char *format, ...) YK_PRINTF(3, 4);
 /* Fails for what does not fit together. */

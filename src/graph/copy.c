@@ -13,7 +13,7 @@ static yolk_status copy_value(yk_graph *to, const yk_value *v)
     yk_value *made = &to->values[id];
     made->shape = v->shape;
     made->producer = v->producer;
-    if (!v->bound)
+    if (!v->bound || !v->data)
         return YOLK_OK;
     size_t size = (size_t)yk_shape_count(&v->shape) * yk_type_size(v->type);
     void *data = yk_alloc_aligned(size);

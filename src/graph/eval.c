@@ -166,31 +166,15 @@ yolk_status yk_eval(const yk_call *c)
 yolk_status yk_eval_node(const yk_graph *g, const yk_node *n, void *const *data)
 {
     yk_call c;
-    c.op = n->op;
-    c.name = n->name;
-    c.attrs = &n->attrs;
-    c.size = g->bound;
-    c.input_count = n->input_count;
-    c.output_count = n->output_count;
+    yk_call_begin(&c, n, g->bound);
     for (int i = 0; i < n->input_count; i++) {
         yk_id id = n->inputs[i];
-        c.in[i] = (yk_tensor){0};
-        if (id != YK_NONE) {
-            const yk_value *v = &g->values[id];
-            c.in[i] = (yk_tensor){.given = true,
-                                  .type = v->type,
-                                  .shape = v->shape,
-                                  .count = yk_shape_count(&v->shape),
-                                  .data = data[id]};
-        }
+        if (id != YK_NONE)
+            c.in[i] = yk_call_tensor(g->values[id].type, &g->values[id].shape, data[id]);
     }
     for (int i = 0; i < n->output_count; i++) {
-        const yk_value *v = &g->values[n->outputs[i]];
-        c.out[i] = (yk_tensor){.given = true,
-                               .type = v->type,
-                               .shape = v->shape,
-                               .count = yk_shape_count(&v->shape),
-                               .data = data[n->outputs[i]]};
+        yk_id id = n->outputs[i];
+        c.out[i] = yk_call_tensor(g->values[id].type, &g->values[id].shape, data[id]);
     }
     return yk_eval(&c);
 }

@@ -121,7 +121,7 @@ yolk_status yk_eval_expand(const yk_call *c)
 yolk_status yk_eval_tile(const yk_call *c)
 {
     const yk_shape *in = &c->in[0].shape;
-    int64_t from[YK_MAX_RANK], to[YK_MAX_RANK];
+    int64_t from[YK_MAX_RANK] = {0}, to[YK_MAX_RANK] = {0};
     row_major(in, from);
     row_major(&c->out[0].shape, to);
     yk_rows r = {.rank = 2 * in->rank, .operands = 2};

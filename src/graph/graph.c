@@ -304,7 +304,7 @@ static yolk_status check_node(const yk_graph *g, yk_op op, const char *name, con
         return yk_fail(YOLK_ERROR_UNSUPPORTED, "layer \"%s\" (%s) has %d outputs, which yolk cannot compute", name,
                        yk_op_name(op), output_count);
     for (int i = 0; i < input_count; i++) {
-        bool missing = inputs[i] == YK_NONE && (i < least || op == YK_OP_CONCAT);
+        bool missing = (i < least || op == YK_OP_CONCAT) && inputs[i] == YK_NONE;
         if (missing || inputs[i] < YK_NONE || inputs[i] >= g->value_count)
             return yk_fail(YOLK_ERROR_DAMAGED, "layer \"%s\" (%s): input %d is missing", name, yk_op_name(op), i);
     }
@@ -358,7 +358,7 @@ int yk_graph_add_node(yk_graph *g, yk_op op, const char *name, const yk_id *inpu
 
 fail:
     /* Values that were made stay, unused; only the message matters after a failure. */
-    for (int i = 0; i < output_count; i++) {
+    for (int i = 0; i < 2; i++) {
         if (n.outputs[i] != YK_NONE)
             g->values[n.outputs[i]].producer = -1;
     }

@@ -20,6 +20,24 @@ bool yk_shape_sane(const yk_shape *s)
     return s->rank >= 0 && s->rank <= YK_MAX_RANK;
 }
 
+void yk_call_begin(yk_call *c, const yk_node *n, const int64_t *size)
+{
+    c->op = n->op;
+    c->name = n->name;
+    c->attrs = &n->attrs;
+    c->size = size;
+    c->input_count = n->input_count;
+    c->output_count = n->output_count;
+    for (int i = 0; i < n->input_count; i++)
+        c->in[i] = (yk_tensor){.given = false};
+}
+
+yk_tensor yk_call_tensor(yk_type type, const yk_shape *shape, const void *data)
+{
+    return (yk_tensor){
+        .given = true, .type = type, .shape = *shape, .count = yk_shape_count(shape), .data = (void *)data};
+}
+
 yolk_status yk_call_fail(const yk_call *c, yolk_status status, const char *format, ...)
 {
     char why[256], inputs[256] = "";
@@ -386,9 +404,9 @@ double yk_call_work(const yk_call *c)
         in += c->in[i].given ? (double)c->in[i].count : 0;
     switch (c->op) {
     case YK_OP_CONV:
-        return out * (double)(c->in[1].count / YK_MAX(c->in[1].shape.dims[0], 1));
+        return out * (double)c->in[1].count / (double)YK_MAX(c->in[1].shape.dims[0], 1);
     case YK_OP_CONV_TRANSPOSE:
-        return (double)c->in[0].count * (double)(c->in[1].count / YK_MAX(c->in[1].shape.dims[0], 1));
+        return (double)c->in[0].count * (double)c->in[1].count / (double)YK_MAX(c->in[1].shape.dims[0], 1);
     case YK_OP_MATMUL:
     case YK_OP_GEMM: {
         const yk_shape *a = &c->in[0].shape;

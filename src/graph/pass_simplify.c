@@ -27,24 +27,14 @@ static yolk_status fold_node(yk_graph *g, const yk_node *n)
 {
     static const int64_t no_size[3];
     yk_call c;
-    c.op = n->op;
-    c.name = n->name;
-    c.attrs = &n->attrs;
-    c.size = no_size;
-    c.input_count = n->input_count;
-    c.output_count = n->output_count;
+    yk_call_begin(&c, n, no_size);
     for (int i = 0; i < n->input_count; i++) {
-        c.in[i] = (yk_tensor){.given = false};
         if (n->inputs[i] == YK_NONE)
             continue;
         const yk_value *v = &g->values[n->inputs[i]];
         if (!yk_shape_sane(&v->shape))
             return yk_fail(YOLK_ERROR_LIMIT, "tensor \"%s\" is larger than yolk handles", v->name);
-        c.in[i] = (yk_tensor){.given = true,
-                              .type = v->type,
-                              .shape = v->shape,
-                              .count = yk_shape_count(&v->shape),
-                              .data = (void *)v->data};
+        c.in[i] = yk_call_tensor(v->type, &v->shape, v->data);
     }
     yolk_status status = yk_infer(&c);
     if (status != YOLK_OK)
