@@ -255,7 +255,7 @@ static int conclude(run *r, yolk_status ended)
     }
     if (args->values[OPT_STATS] && r->report.sources > 0 && write_stats(r, ended) != STATUS_DONE)
         status = STATUS_FAILED;
-    if (!args->values[OPT_QUIET] && ended != YOLK_ERROR_CLOSED)
+    if (!args->values[OPT_QUIET] && ended != YOLK_ERROR_CLOSED && (r->report.stats.frames > 0 || ended == YOLK_OK))
         summarise(r, ended);
     return interrupted() ? STATUS_SIGNAL + interrupted() : status;
 }

@@ -55,7 +55,7 @@ const option options[OPT_COUNT] = {
     [OPT_RECT] = {"rect", 0, NULL, NULL, G_INPUT, NULL, CMD_DETECT,
                   "let still pictures keep their aspect, as videos do, instead of a square"},
     [OPT_MAX_FRAMES] = {"max-frames", 0, "N", NULL, G_INPUT, NULL, CMD_DETECT,
-                        "stop each video after N frames (default 0: all)"},
+                        "stop each video after N frames, all rounds of --loop together (default 0: all)"},
     [OPT_LOOP] = {"loop", 0, "N", NULL, G_INPUT, NULL, CMD_DETECT, "read each video N times over (default 1)"},
 
     [OPT_SAVE_JSONL] = {"save-jsonl", 0, "FILE", NULL, G_OUTPUT, "@files", CMD_DETECT,

@@ -6,10 +6,12 @@
 
 static int on_progress(void *user, const yolk_progress *progress)
 {
-    (void)user;
-    if (progress->frame % 25 == 0)
+    int64_t *next = user;
+    if (progress->frame >= *next) {
         fprintf(stderr, "frame %lld of %lld, %.1f fps\n", (long long)progress->frame, (long long)progress->frame_count,
                 progress->fps);
+        *next = progress->frame + 25;
+    }
     return 0; /* anything else would end the run */
 }
 
@@ -19,6 +21,7 @@ int main(int argc, char **argv)
     yolk_sink *sinks[2] = {NULL, NULL};
     yolk_pipeline_options options;
     yolk_pipeline_report report;
+    int64_t next_told = 0;
     int status = 1;
 
     if (argc < 5) {
@@ -27,6 +30,7 @@ int main(int argc, char **argv)
     }
     yolk_pipeline_options_defaults(&options);
     options.progress = on_progress;
+    options.progress_user = &next_told;
     if (yolk_manager_create(NULL, &manager) != YOLK_OK || yolk_manager_load(manager, argv[1]) != YOLK_OK ||
         yolk_sink_open_jsonl(argv[3], 0, &sinks[0]) != YOLK_OK ||
         yolk_sink_open_annotated(argv[4], 1.0, &sinks[1]) != YOLK_OK)

@@ -127,7 +127,7 @@ noise() {
     detect -
     refused "standard input"
     status=0
-    head -c 100000 "$BUS" | "$YOLK" detect - --model "$MODEL" >out 2>err || status=$?
+    noise 100000 | "$YOLK" detect - --model "$MODEL" >out 2>err || status=$?
     refused "standard input"
 }
 

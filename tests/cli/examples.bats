@@ -47,7 +47,7 @@ example() {
     example config settings.json conf 0.4 imgsz 384x640
     exits 0
     prints "its conf is 0.4"
-    jq -e '.conf == 0.4 and .imgsz == "384x640" and .queue == 16' settings.json
+    jq -e '.conf == 0.4 and .imgsz == [384, 640] and .queue == 16' settings.json
     example config settings.json conf 4
     exits 1
     says "conf"

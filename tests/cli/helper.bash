@@ -66,7 +66,7 @@ prints() {
 # Exit status 1 and one sentence, which holds each of the words given.
 refused() {
     exits 1 || return 1
-    if [ "$(grep -c '^yolk: ' err)" -ne 1 ]; then
+    if [ "$(grep -v '^yolk: warning: ' err | grep -c '^yolk: ')" -ne 1 ]; then
         echo "# not one sentence"
         show
         return 1
@@ -92,11 +92,11 @@ json_lines() {
     }
 }
 
-# clip FRAMES FILE [FFMPEG OPTIONS]: the beginning of the bikes clip, without sound.
+# clip FRAMES FILE [FFMPEG OPTIONS]: a part of the bikes clip in which there is much to find.
 clip() {
     local frames=$1 file=$2
     shift 2
-    ffmpeg -nostdin -v error -y -i "$BIKES" -frames:v "$frames" -c:v libx264 -preset ultrafast -an "$@" "$file"
+    ffmpeg -nostdin -v error -y -ss 1.2 -i "$BIKES" -frames:v "$frames" -c:v libx264 -preset ultrafast -an "$@" "$file"
 }
 
 frames_in() {
