@@ -85,10 +85,11 @@ static yolk_status fail_missing(const char *folder, const char *name)
                              "model '%s' is neither in %s%s nor in the working folder%s; did you mean '%s'?", name,
                              folder, place, tail, nearest);
         else
-            status = yk_fail(YOLK_ERROR_NOT_FOUND,
-                             "model '%s' is neither in %s%s nor in the working folder%s; name a file, or the folder "
-                             "of models with models_dir",
-                             name, folder, place, tail);
+            status =
+                yk_fail(YOLK_ERROR_NOT_FOUND,
+                        "model '%s' is neither in %s%s nor in the working folder%s; name a file, or set the folder "
+                        "of models with models_dir (--models)",
+                        name, folder, place, tail);
     }
     for (size_t i = 0; i < count; i++)
         yk_free(stems[i]);

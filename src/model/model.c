@@ -135,6 +135,8 @@ yolk_status yk_model_load(const char *path, const yolk_config *config, yk_counte
         goto fail;
     m->facts.info.backend = m->backend->name;
     m->facts.info.device = "cpu";
+    if (strcmp(m->facts.info.precision, "fp16") == 0)
+        m->facts.info.precision = "fp32"; /* stored in 16 bits, computed in 32 */
     m->fixed_batch = find_fixed_batch(m->graph);
     status = yk_graph_bind(m->graph, YK_MAX(m->fixed_batch, 1), m->graph->input_height, m->graph->input_width);
     if (status != YOLK_OK) {

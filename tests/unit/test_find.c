@@ -61,7 +61,7 @@ static void missing_models_say_where_was_looked(void **state)
     assert_null(path);
     assert_fails(yk_model_find("../models", "heer.onnx", &path), YOLK_ERROR_NOT_FOUND, "did you mean 'here'?");
     assert_fails(yk_model_find("../models", "elephant", &path), YOLK_ERROR_NOT_FOUND,
-                 "name a file, or the folder of models with models_dir");
+                 "name a file, or set the folder of models with models_dir (--models)");
     assert_fails(yk_model_find("nowhere", "elephant", &path), YOLK_ERROR_NOT_FOUND,
                  "in nowhere, which does not exist, nor");
     assert_fails(yk_model_find("../models", "", &path), YOLK_ERROR_INVALID_ARGUMENT, "the name is empty");
