@@ -6,11 +6,8 @@ yolk=$1 folder=$2
 mkdir -p "$folder"
 "$yolk" detect .deps/clips/bikes.mp4 --model .deps/models/yolo26n.pt --save-video "$folder/bikes.mp4" \
     --save-jsonl "$folder/bikes.jsonl" --stats "$folder/stats.json"
-value() { # the first number of that name in the statistics
-    sed -n 's/.*"'"$1"'": *\([0-9.]*\).*/\1/p' "$folder/stats.json" | head -n 1
-}
-printf '\nFound in %s frames, %s frames a second:\n' "$(value frames)" "$(value fps)"
+printf '\nFound most often, all frames together:\n'
 grep -o '"name":"[^"]*"' "$folder/bikes.jsonl" | sort | uniq -c | sort -rn | head -n 6 |
     sed 's/^ *\([0-9]*\) "name":"\(.*\)"/  \1 x \2/'
-printf '\nThe annotated video:       %s/bikes.mp4\nThe detections, by frame:  %s/bikes.jsonl\n' "$folder" "$folder"
-printf 'Time and memory:           %s/stats.json\n' "$folder"
+printf '\nThe annotated video:      %s\nThe detections by frame:  %s\nTime and memory:          %s\n' \
+    "$folder/bikes.mp4" "$folder/bikes.jsonl" "$folder/stats.json"
