@@ -30,7 +30,7 @@ static yolk_status parse(const char *text, size_t length, json_t **out)
     return YOLK_OK;
 }
 
-/* All that is wrong with types and names is reported at once; ranges are yolk_config_validate()'s. */
+/* Ranges are yolk_config_validate()'s; but where names or types are wrong, all that is wrong is reported at once. */
 static yolk_status apply(json_t *root, yolk_config *config)
 {
     const char *name;
@@ -44,6 +44,10 @@ static yolk_status apply(json_t *root, yolk_config *config)
             yk_field_from_json(f, value, &changed, &faults);
         else
             yk_buffer_format(&faults, "%s\n", yolk_last_error());
+    }
+    for (size_t i = 0; faults.size > 0 && i < yk_field_count; i++) {
+        if (json_object_get(root, yk_fields[i].name))
+            yk_field_check(&yk_fields[i], &changed, &faults);
     }
     yolk_status status = yk_field_fail("", &faults);
     yk_buffer_free(&faults);

@@ -87,6 +87,7 @@ static void bad_files_change_nothing(void **state)
         {"{\"resolutions\": [{\"width\": -5, \"height\": 1, \"batch\": 1, \"scale\": 1}]}", YOLK_ERROR_INVALID_ARGUMENT,
          "resolutions: "},
         {"{\"resolutions\": [0,0,0,0,0,0,0,0,0]}", YOLK_ERROR_INVALID_ARGUMENT, "1 to 8 rows"},
+        {"{\"cnf\": 1, \"conf\": 7}", YOLK_ERROR_INVALID_ARGUMENT, "did you mean 'conf'?; conf: '7' is not allowed"},
         {"{\"a\": 1, \"conf\": \"x\", \"batch\": {}}", YOLK_ERROR_INVALID_ARGUMENT,
          "there is no setting 'a'; conf: 'x' is not allowed; it must be a number from 0 to 1; batch: '{}'"},
     };
