@@ -122,7 +122,8 @@ static box anchor_free_box(const level *v, int reg_max, size_t i)
         const float *bins = v->boxes + (size_t)(s * reg_max) * v->count + i;
         side[s] = reg_max == 1 ? *bins : expected_distance(bins, v->count, reg_max);
     }
-    const float x = (float)(i % (size_t)v->width) + 0.5f, y = (float)(i / (size_t)v->width) + 0.5f;
+    const size_t column = i % (size_t)v->width, row = i / (size_t)v->width;
+    const float x = (float)column + 0.5f, y = (float)row + 0.5f;
     const float stride = (float)v->stride;
     return (box){(x - side[0]) * stride, (y - side[1]) * stride, (x + side[2]) * stride, (y + side[3]) * stride};
 }
@@ -279,8 +280,9 @@ static yolk_status decode_anchors(const frame *f)
                 if (!(planes[4 * count + i] > threshold))
                     continue;
                 const float *v = planes + i;
-                float x = (sigmoid(v[0]) * 2 - 0.5f + (float)(i % width)) * stride;
-                float y = (sigmoid(v[count]) * 2 - 0.5f + (float)(i / width)) * stride;
+                const size_t column = i % width, row = i / width;
+                float x = (sigmoid(v[0]) * 2 - 0.5f + (float)column) * stride;
+                float y = (sigmoid(v[count]) * 2 - 0.5f + (float)row) * stride;
                 float w = sigmoid(v[2 * count]) * 2, h = sigmoid(v[3 * count]) * 2;
                 box b = box_around(x, y, w * w * head->anchors[l][a][0], h * h * head->anchors[l][a][1]);
                 yolk_status status = add_product(f, v + 5 * count, count, true, sigmoid(v[4 * count]), b);
@@ -316,7 +318,8 @@ static yolk_status decode_yolox(const frame *f)
         for (int i = 0; i < rows * columns; i++, row += dims[2]) {
             if (!(row[4] > f->options->conf))
                 continue;
-            box b = box_around((row[0] + (float)(i % columns)) * stride, (row[1] + (float)(i / columns)) * stride,
+            const int column = i % columns, line = i / columns;
+            box b = box_around((row[0] + (float)column) * stride, (row[1] + (float)line) * stride,
                                expf(row[2]) * stride, expf(row[3]) * stride);
             yolk_status status = add_product(f, row + 5, 1, false, row[4], b);
             if (status != YOLK_OK)

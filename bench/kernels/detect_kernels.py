@@ -1,0 +1,27 @@
+"""Letterbox, head decoding and suppression on one core, each checked against a plain version and timed.
+
+usage: detect_kernels.py [--rounds N]
+"""
+import argparse
+import json
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import common
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=1000)
+    args = parser.parse_args()
+    out = common.run(common.ROOT / "build/bench/detect_kernels", args.rounds)
+    rows = [json.loads(line) for line in out.splitlines()]
+    common.table(["kernel", "given", "best ms", "median ms", "error"],
+                 [[r["kernel"], r["given"], f"{r['best_ms']:.3f}", f"{r['median_ms']:.3f}", f"{r['error']:.2f}"]
+                  for r in rows])
+    common.keep("detect_kernels", "bench/kernels/detect_kernels.py", rows, rounds=args.rounds)
+
+
+if __name__ == "__main__":
+    main()
