@@ -116,11 +116,12 @@ static void laughing_pickle(bytes *p)
     add_text(p, ".");
 }
 
+/* A tuple in a tuple in a tuple ... */
 static void deep_pickle(bytes *p)
 {
-    add_text(p, "\x80\x02");
+    add_text(p, "\x80\x02)");
     for (int i = 0; i < 60000; i++)
-        add_text(p, "(");
+        add_text(p, "\x85");
     add_text(p, ".");
 }
 
