@@ -49,7 +49,7 @@ void yk_onnx_write_tensor(yk_buffer *b, int field, const char *name, yk_type typ
 
 typedef struct dim {
     int64_t value;
-    char name[24]; /* of a dimension that is open, else "" */
+    char name[40]; /* of a dimension that is open, else "" */
 } dim;
 
 static void write_value_info(yk_onnx_writer *w, int field, const char *base, const char *suffix, yk_type type,
