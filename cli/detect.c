@@ -129,6 +129,9 @@ static int check_output(const run *r, option_id id)
     if (there && several && id == OPT_SAVE_VIDEO && !path_is_folder(path))
         return fail("--%s %s: for several inputs it has to be a folder, and there is none of that name; make it first",
                     name, path);
+    if (there && id == OPT_SAVE_VIDEO && !path_is_folder(path) && !*path_ending(path))
+        return fail("--%s %s: name a video (.mp4, .mkv, .mov), a picture (.jpg, .png) or a folder that exists", name,
+                    path);
     return there ? STATUS_DONE : STATUS_FAILED;
 }
 

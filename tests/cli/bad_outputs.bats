@@ -93,6 +93,8 @@ small_disk() {
     cp "$BUS" photos
     detect photos --save-video nowhere
     refused "nowhere" "folder"
+    detect "$BUS" --save-video nowhere
+    refused "nowhere" "folder"
     [ ! -e out.jpg ]
 }
 
