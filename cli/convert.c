@@ -54,7 +54,7 @@ int command_convert(const arguments *args)
         status = fail("not enough memory");
     else if (path_same(source, destination))
         status = fail("%s would replace the model that it is made from; name another file with -o", destination);
-    else if (yolk_convert(source, destination, &options) != YOLK_OK)
+    else if (yolk_convert(source, destination, &options, NULL) != YOLK_OK)
         status = fail_last();
     else if (!args->values[OPT_QUIET])
         say_what_was_written(destination);

@@ -15,6 +15,8 @@ static json_t *model_json(const yolk_model_info *m)
                   m->head, "precision", m->precision, "classes", names, "stride", m->stride, "input", "width",
                   m->input_width, "height", m->input_height, "dynamic_size", m->dynamic_size, "dynamic_batch",
                   m->dynamic_batch, "parameters", (json_int_t)m->parameters);
+    if (root && *m->check)
+        json_object_set_new(root, "check", json_string(m->check));
     if (root && *m->error)
         json_object_set_new(root, "error", json_string(m->error));
     return root;

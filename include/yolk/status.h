@@ -29,7 +29,8 @@ extern "C" {
     X(ERROR_BACKEND, -9, "an inference backend is missing or failed")                                                  \
     X(ERROR_CLOSED, -10, "the reader of an output pipe has gone away")                                                 \
     X(ERROR_CANCELED, -11, "stopped on request")                                                                       \
-    X(END, -12, "no more frames")
+    X(END, -12, "no more frames")                                                                                      \
+    X(ERROR_INACCURATE, -13, "the converted model does not find what its source finds")
 
 /** Result of a yolk function: YOLK_OK (0) or a negative code of YOLK_STATUS_MAP. */
 typedef enum yolk_status {

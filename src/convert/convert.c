@@ -8,7 +8,7 @@
 
 void yolk_convert_options_defaults(yolk_convert_options *options)
 {
-    *options = (yolk_convert_options){.struct_size = sizeof *options};
+    *options = (yolk_convert_options){.struct_size = sizeof *options, .calib_count = 64, .search_seconds = 600};
 }
 
 /* The caller's options, of which an older program may know the first ones only. */
@@ -82,20 +82,44 @@ static yolk_status write_model(yk_graph *g, const char *source, const char *dest
     return status;
 }
 
-yolk_status yolk_convert(const char *source, const char *destination, const yolk_convert_options *options)
+const char *yolk_precision_name(yolk_precision precision)
+{
+    static const char *const names[] = {"fp32", "fp16", "int8"};
+    return (unsigned)precision < YK_COUNT(names) ? names[precision] : NULL;
+}
+
+void yolk_convert_report_destroy(yolk_convert_report **report)
+{
+    yk_free(*report);
+    *report = NULL;
+}
+
+yolk_status yolk_convert(const char *source, const char *destination, const yolk_convert_options *options,
+                         yolk_convert_report **report)
 {
     yolk_convert_options o;
     yk_graph *g = NULL;
+    if (report)
+        *report = NULL;
     if (!source || !destination)
         return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "a conversion needs a source and a destination");
     yolk_status status = take_options(options, &o);
     if (status == YOLK_OK)
         status = check_destination(destination);
+    if (status == YOLK_OK && o.precision != YOLK_PRECISION_FP32)
+        status = yk_fail(YOLK_ERROR_UNSUPPORTED, "yolk writes fp32 only");
     const yk_import_options import = {.head = o.head};
     if (status == YOLK_OK)
         status = yk_import_file(source, &import, &g);
     if (status == YOLK_OK)
         status = write_model(g, source, destination, &o);
     yk_graph_destroy(&g);
+    if (status == YOLK_OK && report) {
+        *report = yk_calloc(1, sizeof **report);
+        if (*report)
+            (*report)->ranges = (*report)->text = "";
+        else
+            status = YOLK_ERROR_OUT_OF_MEMORY;
+    }
     return status;
 }

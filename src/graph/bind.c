@@ -86,6 +86,9 @@ static yolk_status make_call(const binding *b, const yk_node *n, yk_call *c)
 /* True when the result follows from what is known and is cheap enough to be computed beforehand. */
 static bool foldable(binding *b, const yk_call *c)
 {
+    /* Quantized weights stay as they are: runners that know int8 want them so. */
+    if (c->op == YK_OP_QUANTIZE || c->op == YK_OP_DEQUANTIZE)
+        return false;
     for (int i = 0; i < c->input_count && c->op != YK_OP_SHAPE; i++) {
         if (c->in[i].given && !c->in[i].data)
             return false;

@@ -50,6 +50,9 @@ static yolk_status copy_texts(yk_graph *to, const yk_graph *g)
         return YOLK_ERROR_OUT_OF_MEMORY;
     yk_free(to->family);
     to->family = family;
+    to->check = g->check ? yk_strdup(g->check) : NULL;
+    if (g->check && !to->check)
+        return YOLK_ERROR_OUT_OF_MEMORY;
     if (!g->class_names)
         return YOLK_OK;
     to->class_names = yk_calloc((size_t)g->head.classes, sizeof(*to->class_names));

@@ -55,6 +55,7 @@ void yk_graph_destroy(yk_graph **graph)
     }
     yk_free(g->class_names);
     yk_free(g->family);
+    yk_free(g->check);
     yk_free(g->values);
     yk_free(g->nodes);
     yk_free(g->outputs);

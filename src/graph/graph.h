@@ -244,6 +244,7 @@ typedef struct yk_graph {
     bool dynamic_size;             /* any multiple of the stride can be bound */
     bool dynamic_batch;
     bool fp16_source; /* weights were stored as float16 */
+    char *check;      /* owned: how the file was checked when it was converted; NULL: it says nothing */
 
     int64_t bound[3]; /* N, H, W of the current binding; 0 when unbound */
 

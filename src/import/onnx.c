@@ -123,7 +123,11 @@ static yolk_status read_metadata(yk_onnx_importer *im)
         return YOLK_ERROR_OUT_OF_MEMORY;
     yk_free(im->g->family);
     im->g->family = family;
-    return YOLK_OK;
+    yk_span check = yk_onnx_metadata(&im->m, "yolk_check");
+    if (check.size == 0)
+        return YOLK_OK;
+    im->g->check = yk_strdup(yk_onnx_text_of(check).text);
+    return im->g->check ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
 }
 
 /* The head by its output and the number of names, then names from the file, numbers for classes that have none. */

@@ -43,7 +43,8 @@ yolk_status yk_facts_make(const char *path, const yk_graph *g, yk_facts *out)
     out->name = yk_path_stem(path);
     out->path = yk_strdup(path);
     out->family = yk_strdup(g ? g->family : "");
-    if (!out->name || !out->path || !out->family || !out->error || (g && !copy_classes(g, out))) {
+    out->check = yk_strdup(g && g->check ? g->check : "");
+    if (!out->name || !out->path || !out->family || !out->check || !out->error || (g && !copy_classes(g, out))) {
         yk_facts_free(out);
         return YOLK_ERROR_OUT_OF_MEMORY;
     }
@@ -51,6 +52,7 @@ yolk_status yk_facts_make(const char *path, const yk_graph *g, yk_facts *out)
     info->name = out->name;
     info->path = out->path;
     info->family = out->family;
+    info->check = out->check;
     info->error = out->error;
     info->format = yk_model_format(out->path);
     info->head = info->precision = info->backend = info->device = "";
@@ -76,6 +78,7 @@ void yk_facts_free(yk_facts *facts)
     yk_free(facts->name);
     yk_free(facts->path);
     yk_free(facts->family);
+    yk_free(facts->check);
     yk_free(facts->error);
     *facts = (yk_facts){0};
 }

@@ -26,7 +26,7 @@ bool yk_is_model_name(const char *name); /* ends in .onnx, .pt or .engine */
 /* A yolk_model_info that owns its strings. */
 typedef struct yk_facts {
     yolk_model_info info;
-    char *name, *path, *family, *error;
+    char *name, *path, *family, *check, *error;
     char **class_names;
 } yk_facts;
 /* From an imported graph, or from the last error when `g` is NULL. */
