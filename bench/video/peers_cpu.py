@@ -1,6 +1,6 @@
 """yolk detect against ultralytics predict, end to end on real clips, CPU, interleaved in one run.
 
-usage: peers_cpu.py [--rounds N] [--threads N]        (make bench does this; needs ../shared and bench/setup-peers.sh)
+usage: peers_cpu.py [--rounds N] [--threads N] [--frames N]        (make bench does this; needs ../shared and bench/setup-peers.sh)
 Peers: the checkpoint itself, and ultralytics' ONNX and OpenVINO exports at 640x640 and at the clip's own rectangle. The last
 column is yolk's end-to-end rate as a share of its network alone at the same shape.
 """
@@ -38,18 +38,18 @@ def export(model, form, height, width):
     return path
 
 
-def run_peer(path, clip, height, width, threads):
-    env = {**os.environ, "OMP_NUM_THREADS": str(threads), "YOLO_VERBOSE": "false"}
-    return last_json(common.run(PYTHON, HERE / "ultralytics_worker.py", path, clip, height, width, threads, env=env,
-                                cwd=common.WORK))
+def run_peer(path, clip, height, width, args):
+    env = {**os.environ, "OMP_NUM_THREADS": str(args.threads), "YOLO_VERBOSE": "false"}
+    return last_json(common.run(PYTHON, HERE / "ultralytics_worker.py", path, clip, height, width, args.threads,
+                                args.frames, env=env, cwd=common.WORK))
 
 
-def run_yolk(model, clip, height, width, threads):
+def run_yolk(model, clip, height, width, args):
     stats = common.WORK / "stats.json"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([common.YOLK, "detect", clip, "--model", model, "--imgsz", f"{height}x{width}", "--device", "cpu",
-                    "--threads", str(threads), "--save-jsonl", common.WORK / "yolk.jsonl", "--stats", stats, "--quiet"],
-                   check=True)
+                    "--threads", str(args.threads), "--max-frames", str(args.frames), "--save-jsonl",
+                    common.WORK / "yolk.jsonl", "--stats", stats, "--quiet"], check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     result = json.loads(stats.read_text())
     return {"frames": result["frames"], "detections": result["detections"], "seconds": result["seconds"],
@@ -57,15 +57,16 @@ def run_yolk(model, clip, height, width, threads):
             "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}
 
 
-def run_network(model, height, width, threads):
+def run_network(model, height, width, args):
     tool = common.ROOT / "build" / "bench" / "network_alone"
-    return json.loads(common.run(tool, model, height, width, threads, 10))
+    return json.loads(common.run(tool, model, height, width, args.threads, 8))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--frames", type=int, default=200, help="of each clip")
     args = parser.parse_args()
     common.WORK.mkdir(parents=True, exist_ok=True)
     rows, shown = [], []
@@ -76,13 +77,13 @@ def main():
             runs = {}
             for height, width in ((640, 640), rectangle):
                 shape = f"{height}x{width}"
-                runs["yolk", shape] = lambda h=height, w=width: run_yolk(checkpoint, clip, h, w, args.threads)
-                runs["network alone", shape] = lambda h=height, w=width: run_network(checkpoint, h, w, args.threads)
-                runs["ultralytics .pt", shape] = lambda h=height, w=width: run_peer(checkpoint, clip, h, w, args.threads)
+                runs["yolk", shape] = lambda h=height, w=width: run_yolk(checkpoint, clip, h, w, args)
+                runs["network alone", shape] = lambda h=height, w=width: run_network(checkpoint, h, w, args)
+                runs["ultralytics .pt", shape] = lambda h=height, w=width: run_peer(checkpoint, clip, h, w, args)
                 for form in ("onnx", "openvino"):
                     path = export(model, form, height, width)
                     runs[f"ultralytics {form}", shape] = \
-                        lambda p=path, h=height, w=width: run_peer(p, clip, h, w, args.threads)
+                        lambda p=path, h=height, w=width: run_peer(p, clip, h, w, args)
             results = {key: [] for key in runs}
             for _ in range(args.rounds):
                 for key, action in runs.items():
@@ -102,7 +103,8 @@ def main():
                               f"{fps['yolk', shape] / fps['network alone', shape]:.3f}"])
     common.table(["clip", "model", "shape", "yolk fps", ".pt", "onnx", "openvino", "over the fastest", "of network alone"],
                  shown)
-    common.keep("video_peers_cpu", "bench/video/peers_cpu.py", rows, threads=args.threads, rounds=args.rounds)
+    common.keep("video_peers_cpu", "bench/video/peers_cpu.py", rows, threads=args.threads, rounds=args.rounds,
+                frames=args.frames)
 
 
 if __name__ == "__main__":

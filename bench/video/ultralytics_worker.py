@@ -1,6 +1,6 @@
 """Runs ultralytics over one clip in a process of its own and prints frames, seconds and peak memory as JSON.
 
-usage: ultralytics_worker.py MODEL CLIP HEIGHT WIDTH THREADS
+usage: ultralytics_worker.py MODEL CLIP HEIGHT WIDTH THREADS FRAMES
 Time runs from the first result to the last, so that loading and warm-up are outside it, as they are for yolk.
 """
 import json
@@ -11,7 +11,7 @@ import time
 import torch
 from ultralytics import YOLO
 
-model, clip, height, width, threads = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
+model, clip, height, width, threads, most = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:7])
 torch.set_num_threads(threads)
 frames = detections = 0
 start = 0.0
@@ -23,6 +23,8 @@ for result in results:
         start = time.perf_counter()
     frames += 1
     detections += len(rows)
+    if frames == most:
+        break
 seconds = time.perf_counter() - start
 print(json.dumps({"frames": frames, "detections": detections, "seconds": seconds, "fps": (frames - 1) / seconds,
                   "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
