@@ -15,6 +15,7 @@ typedef struct fx {
     yk_buffer pickle, zip, directory;
     int entries, storages;
     uint32_t seed;
+    bool big_endian; /* tensors are written so; the archive must say it */
     int layer, from[8], from_count; /* of the next module, when from_count is not 0 */
 } fx;
 
@@ -217,11 +218,19 @@ static inline void fx_floats(fx *f, const float *values, const int *dims, int ra
 {
     int steps[6] = {1, 1, 1, 1, 1, 1};
     size_t count = 1;
+    yk_buffer swapped = {0};
     for (int i = rank - 1; i >= 0; i--) {
         steps[i] = (int)count;
         count *= (size_t)dims[i];
     }
-    fx_tensor_of(f, "FloatStorage", values, count * sizeof *values, 0, dims, steps, rank);
+    for (size_t i = 0; f->big_endian && i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        fx_number(&swapped, __builtin_bswap32(bits), 4);
+    }
+    fx_tensor_of(f, "FloatStorage", f->big_endian ? (const void *)swapped.data : values, count * sizeof *values, 0,
+                 dims, steps, rank);
+    yk_buffer_free(&swapped);
 }
 
 static inline void fx_random_tensor(fx *f, const char *key, const int *dims, int rank, float low, float high)

@@ -237,9 +237,12 @@ yk_pt_x yk_pt_sequence(yk_pt *pt, const value *module, yk_pt_x x)
 
 yk_pt_x yk_pt_add(yk_pt *pt, yk_pt_x a, yk_pt_x b)
 {
-    if (pt->status == YOLK_OK && (a.channels != b.channels || a.stride != b.stride))
-        pt->status = yk_fail(YOLK_ERROR_DAMAGED, "layer %s: %d channels cannot be added to %d", pt->path, a.channels,
-                             b.channels);
+    if (pt->status == YOLK_OK && a.channels != b.channels)
+        pt->status = yk_fail(YOLK_ERROR_DAMAGED, "layer %s: %d channels cannot be added to %d", pt->path, b.channels,
+                             a.channels);
+    if (pt->status == YOLK_OK && a.stride != b.stride)
+        pt->status = yk_fail(YOLK_ERROR_DAMAGED, "layer %s: tensors at strides %g and %g cannot be added", pt->path,
+                             a.stride, b.stride);
     if (pt->status != YOLK_OK)
         return yk_pt_none();
     return yk_pt_result(pt, yk_build_binary(pt->graph, YK_OP_ADD, a.id, b.id, yk_pt_name(pt, ".add")), a.channels,
