@@ -30,12 +30,19 @@ static int print_json(const yolk_model_list *list)
     return write_json(root, "-");
 }
 
+static bool any_usable(const yolk_model_list *list)
+{
+    for (size_t i = 0; i < yolk_model_list_count(list); i++)
+        if (!*yolk_model_list_get(list, i)->error)
+            return true;
+    return false;
+}
+
 static int print_table(const yolk_model_list *list)
 {
     static const char *const heading[] = {"NAME",  "FORMAT",    "FAMILY",  "HEAD", "CLASSES",
                                           "INPUT", "PRECISION", "WEIGHTS", "SIZE"};
     table t = {.columns = COUNT(heading)};
-    size_t usable = 0;
     for (size_t i = 0; i < COUNT(heading); i++)
         table_add(&t, "%s", heading[i]);
     for (size_t i = 0; i < yolk_model_list_count(list); i++) {
@@ -43,7 +50,6 @@ static int print_table(const yolk_model_list *list)
         char size[32];
         if (*m->error)
             continue;
-        usable++;
         format_bytes(size, sizeof(size), m->file_bytes);
         table_add(&t, "%s", m->name);
         table_add(&t, "%s", m->format);
@@ -55,8 +61,6 @@ static int print_table(const yolk_model_list *list)
         table_add(&t, "%.1fM", (double)m->parameters / 1e6);
         table_add(&t, "%s", size);
     }
-    if (!usable)
-        t.cells = 0;
     return table_print(&t, 1 << 4 | 1 << 7 | 1 << 8);
 }
 
@@ -91,7 +95,10 @@ int command_models(const arguments *args)
         return fail_last();
     if (yolk_model_list_count(list) == 0 && !args->values[OPT_JSON])
         say("%s: no .engine, .onnx or .pt file in it", where);
-    status = args->values[OPT_JSON] ? print_json(list) : print_table(list);
+    if (args->values[OPT_JSON])
+        status = print_json(list);
+    else if (any_usable(list))
+        status = print_table(list);
     int faults = tell_faults(list, !folder);
     yolk_model_list_destroy(&list);
     return status != STATUS_DONE ? status : faults;
