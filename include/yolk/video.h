@@ -1,5 +1,9 @@
 /** @file video.h
  *  Reading and writing video.
+ *
+ *  FFmpeg does the work. Its messages go to yolk's log (its errors as information, the rest for debugging) and are
+ * never printed: the first use of video or pictures sets FFmpeg's log callback, of which there is one a process. A
+ * program that wants FFmpeg's messages for itself sets its own with av_log_set_callback() after that.
  */
 #ifndef YOLK_VIDEO_H
 #define YOLK_VIDEO_H
@@ -42,7 +46,7 @@ typedef struct yolk_frame {
 /** Options of yolk_video_open(). */
 typedef struct yolk_video_options {
     size_t struct_size; /**< set by yolk_video_options_defaults() */
-    int threads;        /**< decoder threads; 0: chosen by the decoder; default 0 */
+    int threads;        /**< decoder threads; 0: chosen by the frames' size and the processor; default 0 */
 } yolk_video_options;
 
 /** Fills in every default. */

@@ -306,7 +306,7 @@ yolk_status yolk_pipeline_run(yolk_manager *manager, const char *const *inputs, 
         *report = (yolk_pipeline_report){0};
     yolk_pipeline_options_defaults(&run.options);
     if (options)
-        run.options = *options;
+        memcpy(&run.options, options, YK_MIN(options->struct_size, sizeof(run.options)));
     for (size_t i = 0; i < sink_count; i++)
         run.wants_image = run.wants_image || sinks[i]->wants_image;
     yolk_status status = prepare(&run, inputs, input_count);

@@ -82,6 +82,7 @@ static void note_declared(yolk_video *v)
     const AVDictionaryEntry *tag = av_dict_get(stream->metadata, "DURATION", NULL, 0);
     int hours, minutes;
     double seconds;
+    v->declared_end = stream->duration <= 0 && (tag || v->format->duration > 0);
     if (stream->duration > 0) {
         v->declared = av_rescale_q(stream->duration, stream->time_base, AV_TIME_BASE_Q);
     } else if (tag && sscanf(tag->value, "%d:%d:%lf", &hours, &minutes, &seconds) == 3 && hours >= 0 && hours < 10000) {
@@ -91,6 +92,7 @@ static void note_declared(yolk_video *v)
         v->declared = v->format->duration;
         v->declared_all = true;
     }
+    v->declared_end = v->declared_end && v->declared != AV_NOPTS_VALUE;
 }
 
 static AVStream *choose_stream(const AVFormatContext *format)
@@ -126,8 +128,10 @@ static yolk_status find_stream(yolk_video *v)
     if (yk_interrupt_raised(v->interrupt))
         return yk_fail(YOLK_ERROR_CANCELED, "%s: reading was stopped", v->name);
     AVStream *stream = choose_stream(format);
-    if (stream != v->stream)
+    if (stream != v->stream) {
         v->declared = AV_NOPTS_VALUE;
+        v->declared_all = v->declared_end = false;
+    }
     v->stream = stream;
     if (!stream && error < 0)
         return fail_open(v, error);
@@ -202,6 +206,23 @@ static void find_orientation(yolk_video *v)
     v->orientation = yk_orientation_of_matrix(matrix);
 }
 
+/* Where the header states where the video ends, that is counted from the container's beginning, not the video's. */
+static double duration_of(const yolk_video *v)
+{
+    const AVStream *stream = v->stream;
+    double seconds = 0;
+    if (v->declared_end) {
+        seconds = (double)v->declared / AV_TIME_BASE;
+        if (stream->start_time != AV_NOPTS_VALUE)
+            seconds -= YK_MAX(0, (double)stream->start_time * av_q2d(stream->time_base));
+    } else if (stream->duration > 0) {
+        seconds = (double)stream->duration * av_q2d(stream->time_base);
+    } else if (v->format->duration > 0) {
+        seconds = (double)v->format->duration / AV_TIME_BASE;
+    }
+    return YK_MAX(seconds, 0);
+}
+
 static void fill_info(yolk_video *v)
 {
     const AVStream *stream = v->stream;
@@ -219,10 +240,7 @@ static void fill_info(yolk_video *v)
         info->fps_den = rate.den;
         info->fps = av_q2d(rate);
     }
-    if (stream->duration > 0)
-        info->duration = (double)stream->duration * av_q2d(stream->time_base);
-    else if (v->format->duration > 0)
-        info->duration = (double)v->format->duration / AV_TIME_BASE;
+    info->duration = duration_of(v);
     double estimate = info->duration * info->fps;
     info->frame_count = stream->nb_frames;
     if (info->frame_count <= 0 || (estimate > 0 && (double)info->frame_count > 1.5 * estimate))
@@ -241,6 +259,10 @@ yolk_status yk_video_open(const char *path, const yolk_video_options *options, y
     *out = NULL;
     yk_ffmpeg_init();
     yk_ffmpeg_forget();
+    yolk_video_options chosen;
+    yolk_video_options_defaults(&chosen);
+    if (options)
+        memcpy(&chosen, options, YK_MIN(options->struct_size, sizeof(chosen)));
     bool standard = strcmp(path, "-") == 0;
     yolk_status status = standard ? YOLK_OK : check_path(path);
     if (status != YOLK_OK)
@@ -256,7 +278,7 @@ yolk_status yk_video_open(const char *path, const yolk_video_options *options, y
     if (!v->name)
         goto fail;
     if ((status = open_container(v, path)) != YOLK_OK || (status = find_stream(v)) != YOLK_OK ||
-        (status = open_decoder(v, options ? options->threads : 0)) != YOLK_OK)
+        (status = open_decoder(v, chosen.threads)) != YOLK_OK)
         goto fail;
     v->packet = av_packet_alloc();
     v->frame = av_frame_alloc();

@@ -41,6 +41,7 @@ struct yolk_video {
     int64_t end;       /* microseconds: where the last packet that counts ends */
     int64_t declared;  /* microseconds: where the container says that it ends, or AV_NOPTS_VALUE */
     bool declared_all; /* `declared` is about all streams, not the video alone */
+    bool declared_end; /* it is an end and no length: counted from the container's beginning */
     int64_t position;  /* in the file after the last packet */
     bool partial;      /* the last packet was cut */
     int read_error;    /* of FFmpeg, or 0 */

@@ -36,7 +36,9 @@ void yolk_video_writer_options_defaults(yolk_video_writer_options *options)
 
 static yolk_status copy_options(yolk_video_writer *w, const yolk_video_writer_options *options)
 {
-    w->options = *options;
+    yolk_video_writer_options_defaults(&w->options);
+    memcpy(&w->options, options, YK_MIN(options->struct_size, sizeof(w->options)));
+    options = &w->options;
     const char **members[] = {&w->options.audio_from, &w->options.encoder, &w->options.preset};
     for (size_t i = 0; i < YK_COUNT(members); i++) {
         if (!*members[i])
