@@ -15,7 +15,7 @@ typedef struct fx {
     yk_buffer pickle, zip, directory;
     int entries, storages;
     uint32_t seed;
-    bool big_endian; /* tensors are written so; the archive must say it */
+    bool big_endian;                /* tensors are written so; the archive must say it */
     int layer, from[8], from_count; /* of the next module, when from_count is not 0 */
 } fx;
 
@@ -24,7 +24,7 @@ typedef struct fx {
 static inline void fx_number(yk_buffer *b, uint64_t number, int width)
 {
     for (int i = 0; i < width; i++)
-        yk_buffer_add(b, &(uint8_t){(uint8_t)(number >> 8 * i)}, 1);
+        yk_buffer_add(b, &(uint8_t){(uint8_t)(i < 8 ? number >> 8 * i : 0)}, 1);
 }
 
 /* The part that a local header and a directory record have in common. */

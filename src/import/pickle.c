@@ -308,7 +308,7 @@ static void push_container(machine *m, size_t count, yk_pickle_type type)
         damaged(m, "a key has no value");
     } else {
         m->count -= count;
-        add_items(m, &v, m->stack + m->count, count);
+        add_items(m, &v, count > 0 ? m->stack + m->count : NULL, count);
         push_new(m, &v);
     }
 }
