@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-enum { OTHER_BATCH = 3, MAX_STRIDE = 1024 };
+/* Nodes times Reshapes that is still quick to go through; the largest detectors have a tenth of it. */
+enum { OTHER_BATCH = 3, MAX_STRIDE = 1024, MAX_WORK = 4000000 };
 
 typedef struct freeing {
     yk_graph *g;
@@ -215,6 +216,14 @@ static yolk_status free_all(freeing *f, bool *freed)
     return status == YOLK_ERROR_OUT_OF_MEMORY ? status : YOLK_OK;
 }
 
+static bool is_affordable(const yk_graph *g)
+{
+    int64_t fixed = 0;
+    for (int i = 0; i < g->node_count; i++)
+        fixed += g->nodes[i].op == YK_OP_RESIZE || g->nodes[i].op == YK_OP_RESHAPE;
+    return fixed * g->node_count <= MAX_WORK;
+}
+
 yolk_status yk_pass_free_shapes(yk_graph *g)
 {
     /* The batch that a graph was made for is known only while it is bound to it.
@@ -230,11 +239,11 @@ yolk_status yk_pass_free_shapes(yk_graph *g)
         return YOLK_ERROR_OUT_OF_MEMORY;
     memcpy(f.other, more, sizeof f.other);
     g->dynamic_batch = works(g, more);
-    if (!g->dynamic_batch)
+    if (!g->dynamic_batch && is_affordable(g))
         status = free_all(&f, &g->dynamic_batch);
     memcpy(f.other, first, sizeof f.other);
     g->dynamic_size = works(g, first) && works(g, second);
-    if (status == YOLK_OK && !g->dynamic_size)
+    if (status == YOLK_OK && !g->dynamic_size && is_affordable(g))
         status = free_all(&f, &g->dynamic_size);
     /* What was freed for one size must serve a second one, and both together. */
     if (g->dynamic_size)

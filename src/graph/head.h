@@ -37,7 +37,7 @@ typedef struct yk_scales {
     int each;      /* convolutions a scale */
     int64_t cells; /* of all scales */
 } yk_scales;
-/* Sorts the cuts by stride; false when they are not the same number for each of several whole strides. */
+/* Sorts the cuts by stride; false when they are not the same number for each of some whole strides. */
 bool yk_scales_of(const yk_tail *t, yk_scales *out);
 
 /* head_check.c: each runs the tail and says whether it is that decoding, filling in `head`. */

@@ -3,6 +3,11 @@
 
 #include <string.h>
 
+/* What trying a tail may cost. The heads of sixteen pictures of 1280x1280 stay below; a file made to keep us busy is
+ * taken by its shape alone. */
+#define MAX_ELEMENTS ((int64_t)1 << 27)
+#define MAX_WORK     ((double)(1ull << 32))
+
 /* The convolution that takes the mean of a distribution has the weights 0, 1, 2, ...; it belongs to the decoding. */
 static bool is_mean(const yk_graph *g, const yk_node *n)
 {
@@ -46,6 +51,45 @@ static bool walk_back(yk_tail *t, bool *needed)
     return t->cut_count > 0 && !needed[g->input];
 }
 
+/* Multiplications and additions that a node takes, at most. */
+static double work_of(const yk_graph *g, const yk_node *n)
+{
+    static const yk_shape empty = {.rank = 0};
+    const yk_shape *in = n->inputs[0] == YK_NONE ? &empty : &g->values[n->inputs[0]].shape;
+    double out = (double)yk_shape_count(&g->values[n->outputs[0]].shape), largest = 1;
+    for (int i = 0; i < in->rank; i++)
+        largest = YK_MAX(largest, (double)in->dims[i]);
+    switch (n->op) {
+    case YK_OP_MATMUL:
+    case YK_OP_GEMM:
+    case YK_OP_CONV:
+    case YK_OP_CONV_TRANSPOSE:
+        return out * largest;
+    case YK_OP_MAX_POOL:
+    case YK_OP_AVERAGE_POOL:
+        return out * n->attrs.kernel[0] * n->attrs.kernel[1];
+    default:
+        return out + (double)yk_shape_count(in) * (n->op == YK_OP_TOPK ? 32 : 1);
+    }
+}
+
+static bool is_affordable(const yk_tail *t)
+{
+    const yk_graph *g = t->g;
+    int64_t elements = 0;
+    double work = 0;
+    for (int i = 0; i < t->cut_count; i++)
+        elements += yk_shape_count(&g->values[t->cuts[i]].shape);
+    for (int i = 0; i < g->node_count; i++) {
+        if (!t->inside[i])
+            continue;
+        for (int k = 0; k < g->nodes[i].output_count; k++)
+            elements += yk_shape_count(&g->values[g->nodes[i].outputs[k]].shape);
+        work += work_of(g, &g->nodes[i]);
+    }
+    return elements <= MAX_ELEMENTS && work <= MAX_WORK;
+}
+
 yolk_status yk_tail_find(const yk_graph *g, yk_id output, yk_tail *t, bool *found)
 {
     *t = (yk_tail){.g = g, .output = output};
@@ -55,7 +99,7 @@ yolk_status yk_tail_find(const yk_graph *g, yk_id output, yk_tail *t, bool *foun
     t->uses = yk_calloc((size_t)g->value_count, sizeof *t->uses);
     if (!needed || !t->inside || !t->uses)
         goto fail;
-    *found = walk_back(t, needed) && g->values[output].type == YK_F32;
+    *found = walk_back(t, needed) && g->values[output].type == YK_F32 && is_affordable(t);
     for (int i = 0; i < t->cut_count && *found; i++) {
         *found = t->cuts[i] != output;
         t->data[i] = yk_calloc((size_t)yk_shape_count(&g->values[t->cuts[i]].shape), sizeof(float));
@@ -184,5 +228,5 @@ bool yk_scales_of(const yk_tail *t, yk_scales *s)
         if (s->level[i].cut_count != s->each)
             return false;
     }
-    return s->count > 1;
+    return s->count > 0;
 }

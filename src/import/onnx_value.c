@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Nodes that may be gone through again to find numbers that a model computes from shapes. A model of 500 nodes may ask
- * thousands of times; a hostile one must not ask for ever. */
-enum { MAX_PROBE_COST = 4000000 };
+/* Nodes that may be gone through again to find numbers that a model computes from shapes, a few hundred elements that
+ * are computed on the way counting as one. A model of 500 nodes may ask thousands of times; a hostile one must not ask
+ * for ever. */
+enum { MAX_PROBE_COST = 4000000, ELEMENTS_OF_A_NODE = 256 };
 
 yolk_status yk_onnx_fail(const yk_onnx_importer *im, const yk_onnx_node *n, const char *format, ...)
 {
@@ -51,11 +52,16 @@ yk_id yk_onnx_input(yk_onnx_importer *im, const yk_onnx_node *n, int index)
 
 static yolk_status bind_probe(yk_onnx_importer *im, int which)
 {
-    im->probe_cost += im->g->node_count + 1;
     if (im->probe_cost > MAX_PROBE_COST)
         return yk_fail(YOLK_ERROR_LIMIT, "the ONNX model computes too much from shapes; export it again with simplify");
     const int64_t *s = im->sizes[which];
-    return yk_graph_bind(im->g, s[0], s[1], s[2]);
+    yolk_status status = yk_graph_bind(im->g, s[0], s[1], s[2]);
+    im->probe_cost += im->g->node_count + 1;
+    for (int i = 0; i < im->g->value_count && status == YOLK_OK; i++) {
+        const yk_value *v = &im->g->values[i];
+        im->probe_cost += v->bound ? yk_shape_count(&v->shape) / ELEMENTS_OF_A_NODE : 0;
+    }
+    return status;
 }
 
 /* Copies a list of numbers as `type` (I64 or F32). False when it is not known, too long or of another kind. */
