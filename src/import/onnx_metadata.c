@@ -178,11 +178,13 @@ static bool take_entry(literal *t, bool dict, int *index, char **name)
 
 yolk_status yk_python_names(yk_span text, char ***names, int *count)
 {
-    literal t = {text.data, text.data + text.size};
     size_t capacity = 0;
     char **found = NULL;
     *names = NULL;
     *count = 0;
+    if (text.size == 0)
+        return YOLK_OK;
+    literal t = {text.data, text.data + text.size};
     bool dict = take(&t, '{');
     if (!dict && !take(&t, '['))
         return YOLK_OK;

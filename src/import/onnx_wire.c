@@ -6,7 +6,9 @@ enum { VARINT_MAX = 10, FIELD_MAX = (1 << 29) - 1 };
 
 yk_pb_reader yk_pb_reader_of(yk_span message)
 {
-    return (yk_pb_reader){.at = message.data, .end = message.data + message.size};
+    static const uint8_t nothing[1];
+    const uint8_t *at = message.data ? message.data : nothing;
+    return (yk_pb_reader){.at = at, .end = at + message.size};
 }
 
 static bool damage(yk_pb_reader *r)
@@ -86,5 +88,5 @@ bool yk_span_equal(yk_span a, yk_span b)
 
 bool yk_span_is(yk_span s, const char *text)
 {
-    return s.size == strlen(text) && memcmp(s.data, text, s.size) == 0;
+    return yk_span_equal(s, (yk_span){(const uint8_t *)text, strlen(text)});
 }
