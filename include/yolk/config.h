@@ -36,7 +36,8 @@ typedef struct yolk_config {
     char model[YOLK_CONFIG_PATH];      /**< model name or file; default "yolo26n" */
     char device[YOLK_CONFIG_TEXT];     /**< auto, cpu, cuda, cuda:N or cuda:N,M; default "auto" */
     char backend[YOLK_CONFIG_TEXT];    /**< auto, openvino or reference; default "auto" */
-    char precision[YOLK_CONFIG_TEXT];  /**< auto, fp32, fp16 or int8; default "auto" */
+    char precision[YOLK_CONFIG_TEXT];  /**< auto, fp32, fp16 (16-bit floats of the
+                                             processor's own kind, where it has them) or int8; default "auto": fp32 */
     char head[YOLK_CONFIG_TEXT]; /**< how an ONNX model's output is laid out, when it is not recognised: auto, v8, v5,
                                       end2end or yolox; default "auto" */
     char classes[YOLK_CONFIG_PATH]; /**< comma-separated names or numbers to keep; default "" (all) */

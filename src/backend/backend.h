@@ -8,6 +8,7 @@ enum { YK_BACKEND_API = 1 };
 
 typedef struct yk_probe {
     bool available;
+    bool half; /* has arithmetic for 16-bit floats: see yk_compile_options.half */
     int score; /* among available ones the highest wins for "auto" */
     char version[64];
     char device[128];     /* e.g. the processor's name */

@@ -66,10 +66,23 @@ static yolk_status make_class_mask(const yk_graph *g, const char *list, uint8_t 
 
 static yolk_status check_precision(const yolk_config *config)
 {
-    if (strcmp(config->precision, "auto") == 0 || strcmp(config->precision, "fp32") == 0)
+    if (strcmp(config->precision, "int8") != 0)
         return YOLK_OK;
-    return yk_fail(YOLK_ERROR_UNSUPPORTED, "precision: %s is not available on the processor; use fp32 or auto",
-                   config->precision);
+    return yk_fail(YOLK_ERROR_UNSUPPORTED, "precision: int8 needs a model that was converted to it; take fp32, fp16 or "
+                                           "auto, or convert the model first");
+}
+
+/* 16-bit floats are an offer that not every processor can take up. */
+static bool computes_in_half(const yk_model *m, const char *path)
+{
+    if (strcmp(m->config.precision, "fp16") != 0)
+        return false;
+    yk_probe probe;
+    m->backend->probe(&probe);
+    if (!probe.half)
+        yk_log(YOLK_LOG_WARNING, "%s: %s has no 16-bit arithmetic on this processor: computing in fp32", path,
+               m->backend->name);
+    return probe.half;
 }
 
 /* A size that the settings ask for and a model of fixed size does not have is refused when it is loaded. */
@@ -135,8 +148,9 @@ yolk_status yk_model_load(const char *path, const yolk_config *config, yk_counte
         goto fail;
     m->facts.info.backend = m->backend->name;
     m->facts.info.device = "cpu";
-    if (strcmp(m->facts.info.precision, "fp16") == 0)
-        m->facts.info.precision = "fp32"; /* stored in 16 bits, computed in 32 */
+    m->half = computes_in_half(m, path);
+    if (strcmp(m->facts.info.precision, "int8") != 0)
+        m->facts.info.precision = m->half ? "fp16" : "fp32"; /* what it is computed in, however it is stored */
     m->fixed_batch = find_fixed_batch(m->graph);
     status = yk_graph_bind(m->graph, YK_MAX(m->fixed_batch, 1), m->graph->input_height, m->graph->input_width);
     if (status != YOLK_OK) {

@@ -49,6 +49,7 @@ typedef struct yk_model {
     yk_graph *graph; /* bound anew for each session, under `compile_mutex` */
     yk_facts facts;
     const yk_backend *backend;
+    bool half;             /* computes in 16-bit floats */
     uint8_t *class_mask;   /* NULL: all */
     int fixed_batch;       /* 0 when any batch can be run */
     yk_counters *counters; /* the manager's */

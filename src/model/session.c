@@ -120,7 +120,7 @@ static yolk_status compile(yk_session *s)
     yk_model *m = s->model;
     yk_graph *g = m->graph;
     yk_compile_options options = {
-        .threads = m->config.threads, .streams = m->config.streams, .latency = s->key.latency};
+        .threads = m->config.threads, .streams = m->config.streams, .latency = s->key.latency, .half = m->half};
     yolk_status status = yk_graph_bind(g, s->key.batch, s->key.size.height, s->key.size.width);
     if (status == YOLK_OK)
         status = m->backend->compile(g, &options, &s->exec);

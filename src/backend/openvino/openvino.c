@@ -30,6 +30,17 @@ struct yk_exec {
 
 enum { MOST_STREAMS = 4 };
 
+/* Whether the processor computes in `capability` ("BF16", "FP16") faster than in float32. */
+static bool capable(const yk_ov *ov, const char *capability)
+{
+    char *list = NULL;
+    if (ov->core_get_property(ov->core, "CPU", "OPTIMIZATION_CAPABILITIES", &list) != 0)
+        return false;
+    bool found = strstr(list, capability) != NULL;
+    ov->free(list);
+    return found;
+}
+
 static void probe(yk_probe *out)
 {
     *out = (yk_probe){.score = 100};
@@ -53,21 +64,11 @@ static void probe(yk_probe *out)
         ov->version_free(&version);
     }
     out->free_memory = yk_memory_available();
+    out->half = capable(ov, "FP16") || capable(ov, "BF16");
     out->available = true;
     return;
 missing:
     snprintf(out->reason, sizeof out->reason, "%s", yolk_last_error());
-}
-
-/* Whether the processor computes in `capability` ("BF16", "FP16") faster than in float32. */
-static bool capable(const yk_ov *ov, const char *capability)
-{
-    char *list = NULL;
-    if (ov->core_get_property(ov->core, "CPU", "OPTIMIZATION_CAPABILITIES", &list) != 0)
-        return false;
-    bool found = strstr(list, capability) != NULL;
-    ov->free(list);
-    return found;
 }
 
 /* OpenVINO by itself takes 16 bits where it can; here that is the caller's choice. */
