@@ -95,9 +95,9 @@ void yk_item_fail(yk_item *item, yolk_status status);
 /* Stops the run where there is no memory even for an item. */
 void yk_run_fail(yk_run *run, yolk_status status);
 
-/* The threads: void *f(yk_run *). */
-void *yk_decode_thread(void *run); /* feed.c: to `decoded` */
-void *yk_start_thread(void *run);  /* infer.c: from there to `started` */
-void *yk_finish_thread(void *run); /* infer.c: from there to `finished` */
+/* The threads; `user` is the run. */
+void *yk_decode_thread(void *user); /* feed.c: to `decoded` */
+void *yk_start_thread(void *user);  /* infer.c: from there to `started` */
+void *yk_finish_thread(void *user); /* infer.c: from there to `finished` */
 
 #endif

@@ -154,8 +154,8 @@ static void note_packet(yolk_video *v, const AVPacket *packet)
     const AVStream *stream = v->format->streams[packet->stream_index];
     int64_t stamp = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
     if (stamp != AV_NOPTS_VALUE && (packet->stream_index == v->stream->index || v->declared_all)) {
-        int64_t end = av_rescale_q(stamp + YK_MAX(packet->duration, 0), stream->time_base, AV_TIME_BASE_Q);
-        v->end = YK_MAX(v->end, end);
+        int64_t after = av_rescale_q(stamp + YK_MAX(packet->duration, 0), stream->time_base, AV_TIME_BASE_Q);
+        v->end = YK_MAX(v->end, after);
     }
     v->position = avio_tell(v->format->pb);
 }

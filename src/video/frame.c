@@ -57,7 +57,7 @@ yk_orientation yk_orientation_of_frame(const AVFrame *frame, yk_orientation fall
     }
     const AVDictionaryEntry *exif = av_dict_get(frame->metadata, "Orientation", NULL, 0);
     if (exif)
-        return yk_orientation_of_exif(atoi(exif->value));
+        return yk_orientation_of_exif((int)strtol(exif->value, NULL, 10));
     return fallback;
 }
 
@@ -278,7 +278,7 @@ yolk_status yk_scaler_run(yk_scaler *s, const AVFrame *from, AVFrame *to, int fl
                    flags,
                    coefficients(from),
                    coefficients(to)};
-    if (!s->sws || memcmp(key, s->key, sizeof(key))) {
+    if (!s->sws || memcmp(key, s->key, sizeof(key)) != 0) {
         yolk_status status = set_up(s, key);
         if (status != YOLK_OK)
             return status;

@@ -73,25 +73,25 @@ bool yk_names_video(const char *path)
     return names_one_of(path, endings);
 }
 
-/* The image, and the planes right behind it. */
-static yolk_status make_image(const char *path, int width, int height, yolk_image **out)
+/* The image, and the planes right behind it; NULL with the error set. */
+static yolk_image *make_image(const char *path, int width, int height)
 {
-    *out = NULL;
-    if (width <= 0 || height <= 0 || (int64_t)width * height > YK_MAX_PIXELS)
-        return yk_fail(YOLK_ERROR_LIMIT, "%s: %dx%d pixels are more than the %d million that yolk reads", path, width,
-                       height, YK_MAX_PIXELS / 1000000);
+    if (width <= 0 || height <= 0 || (int64_t)width * height > YK_MAX_PIXELS) {
+        yk_fail(YOLK_ERROR_LIMIT, "%s: %dx%d pixels are more than the %d million that yolk reads", path, width, height,
+                YK_MAX_PIXELS / 1000000);
+        return NULL;
+    }
     enum { HEAD = 128 };
     _Static_assert(sizeof(yolk_image) <= HEAD, "planes begin aligned");
     /* swscale may write a little past the end of a row. */
     size_t stride = ((size_t)width * 3 + 63) / 64 * 64;
     yolk_image *image = yk_alloc_aligned(HEAD + stride * (size_t)height + 64);
     if (!image)
-        return YOLK_ERROR_OUT_OF_MEMORY;
+        return NULL;
     *image = (yolk_image){.width = width, .height = height, .format = YOLK_PIXEL_RGB24};
     image->planes[0] = (uint8_t *)image + HEAD;
     image->strides[0] = (int)stride;
-    *out = image;
-    return YOLK_OK;
+    return image;
 }
 
 void yolk_image_destroy(yolk_image **image)
@@ -100,30 +100,34 @@ void yolk_image_destroy(yolk_image **image)
     *image = NULL;
 }
 
+static yolk_status to_flat_rgb(const AVFrame *frame, yolk_image *out)
+{
+    if (yk_color_fits(frame))
+        return yk_color_run(frame, out);
+    AVFrame view;
+    yk_scaler scaler = {0};
+    yk_frame_of_image(out, &view);
+    yolk_status status = yk_scaler_run(&scaler, frame, &view, SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT);
+    yk_scaler_free(&scaler);
+    return status;
+}
+
 /* RGB of a decoded frame, upright. */
 static yolk_status to_rgb(const char *path, const AVFrame *frame, yk_orientation orientation, yolk_image **out)
 {
-    yolk_image *flat = NULL, *upright = NULL;
-    yolk_status status = make_image(path, frame->width, frame->height, &flat);
-    if (status != YOLK_OK)
-        return status;
-    if (yk_color_fits(frame)) {
-        status = yk_color_run(frame, flat);
-    } else {
-        AVFrame view;
-        yk_scaler scaler = {0};
-        yk_frame_of_image(flat, &view);
-        status = yk_scaler_run(&scaler, frame, &view, SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT);
-        yk_scaler_free(&scaler);
-    }
+    yolk_image *flat = make_image(path, frame->width, frame->height);
+    if (!flat)
+        return yk_last_status();
+    yolk_status status = to_flat_rgb(frame, flat);
     if (status == YOLK_OK && !yk_orientation_upright(orientation)) {
         bool swap = orientation.transpose;
-        status = make_image(path, swap ? flat->height : flat->width, swap ? flat->width : flat->height, &upright);
-        if (status == YOLK_OK) {
+        yolk_image *upright = make_image(path, swap ? flat->height : flat->width, swap ? flat->width : flat->height);
+        if (upright)
             yk_turn(flat, upright, orientation);
-            yolk_image_destroy(&flat);
-            flat = upright;
-        }
+        else
+            status = yk_last_status();
+        yolk_image_destroy(&flat);
+        flat = upright;
     }
     if (status != YOLK_OK)
         yolk_image_destroy(&flat);
@@ -135,13 +139,12 @@ yolk_status yk_image_scaled(const yolk_image *image, double scale, yolk_image **
 {
     AVFrame from, to;
     yk_scaler scaler = {0};
-    yolk_status status =
-        make_image("the picture", (int)YK_MAX(1, image->width * scale), (int)YK_MAX(1, image->height * scale), out);
-    if (status != YOLK_OK)
-        return status;
+    *out = make_image("the picture", (int)YK_MAX(1, image->width * scale), (int)YK_MAX(1, image->height * scale));
+    if (!*out)
+        return yk_last_status();
     yk_frame_of_image(image, &from);
     yk_frame_of_image(*out, &to);
-    status = yk_scaler_run(&scaler, &from, &to, SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT);
+    yolk_status status = yk_scaler_run(&scaler, &from, &to, SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT);
     yk_scaler_free(&scaler);
     if (status != YOLK_OK)
         yolk_image_destroy(out);

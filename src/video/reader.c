@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include <libavutil/display.h>
+#include <libavutil/parseutils.h>
 
 void yolk_video_options_defaults(yolk_video_options *options)
 {
@@ -79,20 +79,20 @@ static yolk_status open_container(yolk_video *v, const char *path)
 static void note_declared(yolk_video *v)
 {
     const AVStream *stream = v->stream;
+    /* Matroska's writers leave the length of each stream as text. */
     const AVDictionaryEntry *tag = av_dict_get(stream->metadata, "DURATION", NULL, 0);
-    int hours, minutes;
-    double seconds;
-    v->declared_end = stream->duration <= 0 && (tag || v->format->duration > 0);
+    int64_t tagged = 0;
+    if (tag && av_parse_time(&tagged, tag->value, 1) < 0)
+        tagged = 0;
     if (stream->duration > 0) {
         v->declared = av_rescale_q(stream->duration, stream->time_base, AV_TIME_BASE_Q);
-    } else if (tag && sscanf(tag->value, "%d:%d:%lf", &hours, &minutes, &seconds) == 3 && hours >= 0 && hours < 10000) {
-        v->declared =
-            (hours * INT64_C(3600) + minutes * INT64_C(60)) * AV_TIME_BASE + (int64_t)(seconds * AV_TIME_BASE);
+    } else if (tagged > 0) {
+        v->declared = tagged;
+        v->declared_end = true;
     } else if (v->format->duration > 0) {
         v->declared = v->format->duration;
-        v->declared_all = true;
+        v->declared_all = v->declared_end = true;
     }
-    v->declared_end = v->declared_end && v->declared != AV_NOPTS_VALUE;
 }
 
 static AVStream *choose_stream(const AVFormatContext *format)

@@ -11,14 +11,17 @@ static enum AVCodecID encoder_of(const char *path)
     return yk_equal_ignoring_case(ending, ".png") ? AV_CODEC_ID_PNG : AV_CODEC_ID_NONE;
 }
 
-static yolk_status start_encoder(const char *path, enum AVCodecID id, const AVFrame *frame, AVCodecContext **out)
+/* NULL with the error set. */
+static AVCodecContext *start_encoder(const char *path, enum AVCodecID id, const AVFrame *frame)
 {
     const AVCodec *codec = avcodec_find_encoder(id);
+    AVCodecContext *context = codec ? avcodec_alloc_context3(codec) : NULL;
     if (!codec)
-        return yk_fail(YOLK_ERROR_UNSUPPORTED, "%s: this FFmpeg cannot write %s", path, avcodec_get_name(id));
-    AVCodecContext *context = avcodec_alloc_context3(codec);
+        yk_fail(YOLK_ERROR_UNSUPPORTED, "%s: this FFmpeg cannot write %s", path, avcodec_get_name(id));
+    else if (!context)
+        yk_fail_memory(sizeof(*context));
     if (!context)
-        return yk_fail_memory(sizeof(*context));
+        return NULL;
     context->width = frame->width;
     context->height = frame->height;
     context->pix_fmt = frame->format;
@@ -36,11 +39,9 @@ static yolk_status start_encoder(const char *path, enum AVCodecID id, const AVFr
     int error = avcodec_open2(context, codec, NULL);
     if (error < 0) {
         avcodec_free_context(&context);
-        return yk_fail_ffmpeg(error, "%s: a picture of %dx%d pixels cannot be written", path, frame->width,
-                              frame->height);
+        yk_fail_ffmpeg(error, "%s: a picture of %dx%d pixels cannot be written", path, frame->width, frame->height);
     }
-    *out = context;
-    return YOLK_OK;
+    return context;
 }
 
 yolk_status yolk_image_save(const yolk_image *image, const char *path)
@@ -72,10 +73,13 @@ yolk_status yolk_image_save(const yolk_image *image, const char *path)
     frame->color_range = AVCOL_RANGE_JPEG;
     frame->colorspace = id == AV_CODEC_ID_PNG ? AVCOL_SPC_RGB : AVCOL_SPC_BT470BG;
     status = yk_scaler_run(&scaler, &view, frame, SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT);
-    if (status == YOLK_OK)
-        status = start_encoder(path, id, frame, &encoder);
     if (status != YOLK_OK)
         goto end;
+    encoder = start_encoder(path, id, frame);
+    if (!encoder) {
+        status = yk_last_status();
+        goto end;
+    }
     frame->pts = 0;
     frame->quality = encoder->global_quality;
     int error = avcodec_send_frame(encoder, frame);

@@ -74,7 +74,7 @@ static void what_is_no_video_gets_a_sentence(void **state)
     assert_fails(yolk_video_open(yk_temp_path("absent.mp4"), NULL, &video), YOLK_ERROR_NOT_FOUND, "absent.mp4");
     assert_fails(yolk_video_open(yk_temp_folder, NULL, &video), YOLK_ERROR_INVALID_ARGUMENT, "is a folder");
     assert_fails(yolk_video_open(yk_temp_text("empty.mp4", ""), NULL, &video), YOLK_ERROR_DAMAGED, "is empty");
-    char art[2000];
+    uint8_t art[2000];
     for (size_t i = 0; i + 10 <= sizeof(art); i += 10)
         memcpy(art + i, "\x1b[31mred\r\n", 10);
     assert_fails(yolk_video_open(yk_temp_write("text.ans", art, sizeof(art)), NULL, &video), YOLK_ERROR_UNSUPPORTED,
