@@ -18,24 +18,29 @@ static inline void part_conv(fx *f, const char *name, int in, int out, int k)
     fx_conv(f, in, out, k, 1);
 }
 
+/* A convolution of 3x3, one of 1x1 and the input itself. */
+static inline void rep_conv(fx *f, int c)
+{
+    fx_parts(f, "ultralytics.nn.modules.conv.RepConv");
+    fx_part(f, "conv1");
+    fx_conv_as(f, FX_CONV, c, c, 3, 1, 1, NULL);
+    fx_part(f, "conv2");
+    fx_conv_as(f, FX_CONV, c, c, 1, 1, 1, NULL);
+    fx_part(f, "bn");
+    fx_norm(f, c);
+    fx_part(f, "act");
+    fx_leaf(f, "torch.nn.modules.activation.SiLU");
+    fx_end_module(f);
+}
+
 static inline void bottleneck_as(fx *f, const char *class, int c, bool rep)
 {
     fx_parts(f, class);
     fx_part(f, "cv1");
-    if (rep) {
-        fx_parts(f, "ultralytics.nn.modules.conv.RepConv");
-        fx_part(f, "conv1");
-        fx_conv_as(f, FX_CONV, c, c, 3, 1, 1, NULL);
-        fx_part(f, "conv2");
-        fx_conv_as(f, FX_CONV, c, c, 1, 1, 1, NULL);
-        fx_part(f, "bn");
-        fx_norm(f, c);
-        fx_part(f, "act");
-        fx_leaf(f, "torch.nn.modules.activation.SiLU");
-        fx_end_module(f);
-    } else {
+    if (rep)
+        rep_conv(f, c);
+    else
         fx_conv(f, c, c, 3, 1);
-    }
     part_conv(f, "cv2", c, c, 3);
     fx_end_dict(f);
     fx_attr_bool(f, "add", true);
@@ -294,6 +299,58 @@ static inline void emit_a2c2f(fx *f)
     fx_end(f);
 }
 
+static inline void emit_c1(fx *f)
+{
+    fx_parts(f, BLOCK "C1");
+    part_conv(f, "cv1", C, C, 1);
+    fx_part(f, "m");
+    sequential(f);
+    part_conv(f, "0", C, C, 3);
+    fx_end_module(f);
+    fx_end_module(f);
+}
+
+static inline void emit_c2(fx *f)
+{
+    fx_parts(f, BLOCK "C2");
+    part_conv(f, "cv1", C, C, 1);
+    part_conv(f, "cv2", C, C, 1);
+    fx_part(f, "m");
+    sequential(f);
+    fx_part(f, "0");
+    inner_bottleneck(f, C / 2);
+    fx_end_module(f);
+    fx_end_module(f);
+}
+
+static inline void emit_c3f(fx *f)
+{
+    fx_parts(f, BLOCK "C3f");
+    part_conv(f, "cv1", C, C / 2, 1);
+    part_conv(f, "cv2", C, C / 2, 1);
+    part_conv(f, "cv3", C / 2 * 3, C, 1);
+    fx_part(f, "m");
+    module_list(f);
+    fx_part(f, "0");
+    inner_bottleneck(f, C / 2);
+    fx_end_module(f);
+    fx_end_module(f);
+}
+
+static inline void emit_rep_c3(fx *f)
+{
+    fx_parts(f, BLOCK "RepC3");
+    part_conv(f, "cv1", C, C / 2, 1);
+    part_conv(f, "cv2", C, C / 2, 1);
+    part_conv(f, "cv3", C / 2, C, 1);
+    fx_part(f, "m");
+    sequential(f);
+    fx_part(f, "0");
+    rep_conv(f, C / 2);
+    fx_end_module(f);
+    fx_end_module(f);
+}
+
 static inline void emit_sppf(fx *f)
 {
     fx_parts(f, BLOCK "SPPF");
@@ -391,6 +448,33 @@ static inline void emit_ghost(fx *f)
     fx_end_module(f);
     fx_part(f, "shortcut");
     fx_leaf(f, "torch.nn.modules.linear.Identity");
+    fx_end_module(f);
+}
+
+/* Pooling of 2x2 that keeps the size, thanks to padding at one side. */
+static inline void emit_padded_pool(fx *f)
+{
+    sequential(f);
+    fx_part(f, "0");
+    fx_module(f, "torch.nn.modules.padding.ZeroPad2d");
+    fx_no_tensors(f);
+    fx_begin_dict(f, "_modules");
+    fx_end_dict(f);
+    fx_attr_ints(f, "padding", (int[]){0, 1, 0, 1}, 4, false);
+    fx_attr_double(f, "value", 0);
+    fx_end(f);
+    fx_part(f, "1");
+    fx_module(f, "torch.nn.modules.pooling.MaxPool2d");
+    fx_no_tensors(f);
+    fx_begin_dict(f, "_modules");
+    fx_end_dict(f);
+    fx_attr_ints(f, "kernel_size", (int[]){2, 2}, 2, false);
+    fx_attr_int(f, "stride", 1);
+    fx_attr_int(f, "padding", 0);
+    fx_attr_int(f, "dilation", 1);
+    fx_attr_bool(f, "ceil_mode", false);
+    fx_attr_bool(f, "return_indices", false);
+    fx_end(f);
     fx_end_module(f);
 }
 

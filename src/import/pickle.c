@@ -140,7 +140,7 @@ static value *pop(machine *m)
 {
     if (m->status != YOLK_OK)
         return NULL;
-    if (poppable(m) == 0) {
+    if (!m->stack || poppable(m) == 0) {
         damaged(m, "the stack is empty");
         return NULL;
     }

@@ -58,6 +58,12 @@ static const char *const callable[] = {
     "numpy._core.multiarray.scalar",
     "numpy.core.multiarray._reconstruct",
     "numpy._core.multiarray._reconstruct",
+    "numpy.core.numeric._frombuffer",
+    "numpy._core.numeric._frombuffer",
+    "types.SimpleNamespace",
+    "ultralytics.utils.IterableSimpleNamespace",
+    "ultralytics.yolo.utils.IterableSimpleNamespace",
+    "torchvision.transforms.functional.InterpolationMode", /* in classifiers, which are told apart later */
 };
 
 /* ---- opening ---- */

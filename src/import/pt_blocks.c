@@ -238,6 +238,22 @@ static yk_pt_x build_upsample(yk_pt *pt, const value *m, yk_pt_x x)
     return yk_pt_result(pt, y, x.channels, x.stride / factor);
 }
 
+/* Padding is given as left, right, top, bottom. */
+static yk_pt_x build_zero_pad(yk_pt *pt, const value *m, yk_pt_x x)
+{
+    const value *padding = yk_pt_attribute(m, "padding");
+    int64_t sides[4];
+    for (size_t i = 0; i < 4; i++) {
+        if (!yk_pickle_int(yk_pickle_at(padding, i), &sides[i]) || sides[i] < 0 || sides[i] > 1024)
+            yk_pt_fail(pt, YOLK_ERROR_UNSUPPORTED, m, "its padding is not four small numbers");
+    }
+    if (pt->status != YOLK_OK)
+        return yk_pt_none();
+    yk_attrs attrs = {.axes_count = 4, .axes = {0, 0, sides[2], sides[0]}, .ends = {0, 0, sides[3], sides[1]}};
+    int n = yk_graph_add_node(pt->graph, YK_OP_PAD, yk_pt_name(pt, ""), &x.id, 1, 1, &attrs);
+    return yk_pt_result(pt, n < 0 ? YK_NONE : pt->graph->nodes[n].outputs[0], x.channels, x.stride);
+}
+
 static yk_pt_x build_spp(yk_pt *pt, const value *m, yk_pt_x x)
 {
     parts p = {.count = 0};
@@ -420,6 +436,7 @@ static const yk_pt_class classes[] = {
     {"SPP", build_spp, NULL},
     {"SPPELAN", build_sppelan, NULL},
     {"SPPF", build_sppf, NULL},
+    {"Silence", build_identity, NULL},
     {"torch.nn.Conv2d", yk_pt_conv2d, NULL},
     {"torch.nn.Dropout", build_identity, NULL},
     {"torch.nn.Hardswish", yk_pt_activation, NULL},
@@ -432,6 +449,7 @@ static const yk_pt_class classes[] = {
     {"torch.nn.Sequential", yk_pt_sequence, NULL},
     {"torch.nn.Sigmoid", yk_pt_activation, NULL},
     {"torch.nn.Upsample", build_upsample, NULL},
+    {"torch.nn.ZeroPad2d", build_zero_pad, NULL},
 };
 
 const yk_pt_class *yk_pt_class_of(const value *module)

@@ -47,7 +47,8 @@ typedef struct directory {
 
 static yolk_status damaged(const char *what)
 {
-    return yk_fail(YOLK_ERROR_DAMAGED, "the zip archive is damaged or cut short: %s", what);
+    yk_fail(YOLK_ERROR_DAMAGED, "the zip archive is damaged or cut short: %s", what);
+    return YOLK_ERROR_DAMAGED;
 }
 
 /* The end record is the last thing in the file, but for a comment that tells its own length. */

@@ -28,7 +28,7 @@ void yk_zip_close(yk_zip *zip);
 /* NULL when there is no such entry; that is no failure. */
 const yk_zip_entry *yk_zip_find(const yk_zip *zip, const char *name, size_t length);
 /* CRC-32 as zip archives use it. */
-uint32_t yk_zip_crc(const uint8_t *bytes, size_t size);
+uint32_t yk_zip_crc(const uint8_t *p, size_t size);
 /* Compares an entry's bytes with its checksum. */
 yolk_status yk_zip_check(const yk_zip_entry *entry);
 

@@ -37,7 +37,7 @@ FAMILIES = {
     "yolo12": ["yolo12" + s for s in "nsmlx"],
     "yolo26": ["yolo26" + s for s in "nsmlx"],
     "yolov5": ["original-yolov5" + s for s in "nsmlx"] + ["original-yolov5s6", "original-yolov5s-old"],
-    "other": ["fused-yolov8n", "fused-yolov9t", "fused-yolov10n", "fused-yolo26n", "fp32-yolo11n", "yolov3", "yolov8-p2",
+    "other": ["fused-yolov8n", "fused-yolov9t", "fused-yolov10n", "fused-yolo26n", "fp32-yolo11n", "yolov3", "yolov3-tiny", "yolov8-p2",
               "yolov8-p6", "yolov8-ghost"],
 }
 
