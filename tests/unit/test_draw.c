@@ -210,6 +210,32 @@ static void labels_stay_in_the_picture(void **state)
         YK_SKIP("no font on this machine");
 }
 
+static int warnings;
+
+static void count_warnings(void *user, yolk_log_level level, const char *message)
+{
+    (void)user;
+    warnings += level == YOLK_LOG_WARNING && strstr(message, "boxes are drawn without names") != NULL;
+}
+
+/* Nowhere to look for fonts, or nothing there: boxes all the same, and one warning in all. */
+static void without_a_font_there_are_boxes(void **state)
+{
+    (void)state;
+    const char *configs[] = {"/nonexistent/fonts.conf",
+                             yk_temp_text("fonts.conf", "<?xml version=\"1.0\"?><fontconfig></fontconfig>")};
+    yolk_log_set(count_warnings, NULL, YOLK_LOG_WARNING);
+    for (size_t i = 0; i < YK_COUNT(configs); i++) {
+        setenv("FONTCONFIG_FILE", configs[i], 1);
+        size_t bare = label_pixels("a", 0);
+        assert_true(bare > 0);
+        assert_int_equal(label_pixels("a much longer name", 7), bare);
+    }
+    unsetenv("FONTCONFIG_FILE");
+    yolk_log_set(NULL, NULL, YOLK_LOG_ERROR);
+    assert_int_equal(warnings, 1);
+}
+
 static void short_memory_is_survived(void **state)
 {
     (void)state;
@@ -239,7 +265,8 @@ int main(void)
         cmocka_unit_test(small_pictures_are_no_trouble),
         cmocka_unit_test(names_are_written),
         cmocka_unit_test(labels_stay_in_the_picture),
+        cmocka_unit_test(without_a_font_there_are_boxes),
         cmocka_unit_test(short_memory_is_survived),
     };
-    return cmocka_run_group_tests_name("draw", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("draw", tests, yk_temp_make, yk_temp_remove);
 }
