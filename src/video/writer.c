@@ -243,7 +243,7 @@ static yolk_status open_encoder(yolk_video_writer *w, const AVFrame *first)
         c->color_primaries = AVCOL_PRI_BT709;
         c->color_trc = AVCOL_TRC_BT709;
     }
-    c->thread_count = yk_physical_cores();
+    c->thread_count = YK_MIN(yk_physical_cores(), 8); /* each holds a frame */
     if (w->format->oformat->flags & AVFMT_GLOBALHEADER)
         c->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     set_rate(w);
