@@ -33,10 +33,13 @@ static yolk_status check_destination(const char *path)
     return yk_fail(YOLK_ERROR_UNSUPPORTED, "%s: yolk writes .onnx files; end the name with .onnx", path);
 }
 
-static yolk_status check_size(const yk_graph *g, const char *source, const yolk_convert_options *o, int64_t height,
+static yolk_status check_size(yk_graph *g, const char *source, const yolk_convert_options *o, int64_t height,
                               int64_t width)
 {
     if (!yk_graph_accepts(g, 1, height, width)) {
+        /* The answer is no when memory is short, too. */
+        if (yk_graph_bind(g, 1, height, width) == YOLK_ERROR_OUT_OF_MEMORY)
+            return YOLK_ERROR_OUT_OF_MEMORY;
         if (!g->dynamic_size)
             return yk_fail(YOLK_ERROR_UNSUPPORTED,
                            "%s: the model works for %dx%d (height x width) only, not for "

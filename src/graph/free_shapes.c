@@ -102,34 +102,69 @@ static bool resolves(const int64_t *target, int rank, int stride, const yk_shape
     return open >= 0 ? out->dims[open] * rest == count : rest == count;
 }
 
-/* The first dimension as the batch. False when the target is not one for another batch. */
-static bool free_batch(const freeing *f, const yk_shape *own, const yk_shape *other, yk_attrs *a)
+/* What a Reshape is given and gives at both sizes. */
+typedef struct pair_of_sizes {
+    yk_shape own, other; /* of its input */
+    yk_shape now;        /* of its result at the model's own size */
+} pair_of_sizes;
+
+/* Elements keep their order, so a run of dimensions of the input becomes a run of the result's with the same product:
+ * that must hold at the other size for the same runs. */
+static bool keeps_runs(const pair_of_sizes *p, const yk_shape *then)
+{
+    for (int i = 0, k = 0; i < p->own.rank && k < p->now.rank;) {
+        int64_t in = p->own.dims[i], out = p->now.dims[k], other_in = p->other.dims[i], other_out = then->dims[k];
+        for (i++, k++; in != out;) {
+            if (in < out ? i == p->own.rank : k == p->now.rank)
+                return false;
+            if (in < out) {
+                in *= p->own.dims[i];
+                other_in *= p->other.dims[i++];
+            } else {
+                out *= p->now.dims[k];
+                other_out *= then->dims[k++];
+            }
+        }
+        if (other_in != other_out)
+            return false;
+    }
+    return true;
+}
+
+static bool suits(const freeing *f, const pair_of_sizes *p, const yk_attrs *a)
 {
     yk_shape then;
-    if (a->axes_count > 0 && a->axes[0] == f->own[0]) {
-        int64_t literal = a->axes[0];
-        a->axes[0] = own->rank > 0 && own->dims[0] == literal ? YK_DIM_COPY : YK_DIM_BATCH;
-        if (resolves(a->axes, a->axes_count, 1, other, f->other, &then))
-            return true;
-        a->axes[0] = literal;
-    }
-    return resolves(a->axes, a->axes_count, 1, other, f->other, &then);
+    return resolves(a->axes, a->axes_count, YK_MAX(a->reshape_stride, 1), &p->other, f->other, &then) &&
+           keeps_runs(p, &then);
+}
+
+/* The first dimension as the batch. */
+static bool free_batch(const freeing *f, const pair_of_sizes *p, yk_attrs *a)
+{
+    yk_attrs guess = *a;
+    if (suits(f, p, a))
+        return true;
+    if (a->axes_count == 0 || a->axes[0] != f->own[0])
+        return false;
+    guess.axes[0] = p->own.rank > 0 && p->own.dims[0] == f->own[0] ? YK_DIM_COPY : YK_DIM_BATCH;
+    if (!suits(f, p, &guess))
+        return false;
+    *a = guess;
+    return true;
 }
 
 /* Two neighbours that are a map's height and width. */
-static bool free_map(const freeing *f, const yk_shape *now, const yk_shape *other, yk_attrs *a)
+static bool free_map(const freeing *f, const pair_of_sizes *p, yk_attrs *a)
 {
-    yk_attrs guess = *a;
-    yk_shape then;
     for (int i = 0; i + 1 < a->axes_count; i++) {
-        int64_t h = now->dims[i], w = now->dims[i + 1];
+        int64_t h = p->now.dims[i], w = p->now.dims[i + 1];
+        yk_attrs guess = *a;
         if (f->own[1] % h != 0 || f->own[2] % w != 0 || f->own[1] / h != f->own[2] / w || f->own[1] / h > MAX_STRIDE)
             continue;
-        memcpy(guess.axes, a->axes, sizeof guess.axes);
         guess.reshape_stride = (int)(f->own[1] / h);
         guess.axes[i] = YK_DIM_HEIGHT;
         guess.axes[i + 1] = YK_DIM_WIDTH;
-        if (resolves(guess.axes, guess.axes_count, guess.reshape_stride, other, f->other, &then)) {
+        if (suits(f, p, &guess)) {
             *a = guess;
             return true;
         }
@@ -138,16 +173,15 @@ static bool free_map(const freeing *f, const yk_shape *now, const yk_shape *othe
 }
 
 /* One dimension left open, as for a map laid flat, when only one can be. */
-static bool free_one(const freeing *f, const yk_shape *now, const yk_shape *other, yk_attrs *a)
+static bool free_one(const freeing *f, const pair_of_sizes *p, yk_attrs *a)
 {
     yk_attrs found = *a, guess;
-    yk_shape then;
     int count = 0;
     for (int i = 0; i < a->axes_count; i++) {
         guess = *a;
         for (int k = 0; k < a->axes_count; k++)
-            guess.axes[k] = k == i ? YK_DIM_INFER : a->axes[k] == YK_DIM_INFER ? now->dims[k] : a->axes[k];
-        if (resolves(guess.axes, guess.axes_count, 1, other, f->other, &then)) {
+            guess.axes[k] = k == i ? YK_DIM_INFER : a->axes[k] == YK_DIM_INFER ? p->now.dims[k] : a->axes[k];
+        if (suits(f, p, &guess)) {
             found = guess;
             count++;
         }
@@ -157,28 +191,28 @@ static bool free_one(const freeing *f, const yk_shape *now, const yk_shape *othe
     return count == 1;
 }
 
-static bool free_size(const freeing *f, const yk_shape *own, const yk_shape *other, yk_attrs *a)
+static bool free_target(const freeing *f, pair_of_sizes *p, yk_attrs *a)
 {
-    yk_shape now, then;
-    if (!resolves(a->axes, a->axes_count, 1, own, f->own, &now))
+    if (!resolves(a->axes, a->axes_count, 1, &p->own, f->own, &p->now))
         return false;
-    return resolves(a->axes, a->axes_count, 1, other, f->other, &then) || free_map(f, &now, other, a) ||
-           free_one(f, &now, other, a);
+    if (f->own[0] != f->other[0])
+        return free_batch(f, p, a);
+    return suits(f, p, a) || free_map(f, p, a) || free_one(f, p, a);
 }
 
 static yolk_status free_reshape(freeing *f, int index, bool *freed)
 {
     yk_node *n = &f->g->nodes[index];
+    pair_of_sizes p;
     yolk_status status = bind_until(f->g, index, f->own);
     if (status != YOLK_OK)
         return status;
-    yk_shape own = f->g->values[n->inputs[0]].shape;
+    p.own = f->g->values[n->inputs[0]].shape;
     status = bind_until(f->g, index, f->other);
     if (status != YOLK_OK)
         return status;
-    const yk_shape *other = &f->g->values[n->inputs[0]].shape;
-    bool batch = f->own[0] != f->other[0];
-    *freed = batch ? free_batch(f, &own, other, &n->attrs) : free_size(f, &own, other, &n->attrs);
+    p.other = f->g->values[n->inputs[0]].shape;
+    *freed = free_target(f, &p, &n->attrs);
     return YOLK_OK;
 }
 
@@ -187,7 +221,7 @@ static bool is_fixed_reshape(const yk_node *n)
     if (n->op != YK_OP_RESHAPE || n->input_count > 1)
         return false;
     for (int i = 0; i < n->attrs.axes_count; i++) {
-        if (n->attrs.axes[i] < YK_DIM_INFER)
+        if (n->attrs.axes[i] == YK_DIM_HEIGHT || n->attrs.axes[i] == YK_DIM_WIDTH)
             return false;
     }
     return true;

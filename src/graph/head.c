@@ -139,7 +139,7 @@ static yolk_status set_decoded(yk_graph *g, yk_head_kind kind, const yk_shape *s
     int64_t row = kind == YK_HEAD_DECODED_V8 ? s->dims[1] : s->dims[2], boxes = s->dims[1] + s->dims[2] - row;
     int64_t classes = row - (kind == YK_HEAD_DECODED_V8 ? 4 : 5);
     char why[96];
-    snprintf(why, sizeof why, "is not laid out as a %s head", yk_head_kind_name(kind));
+    snprintf(why, sizeof why, "is not laid out like the head \"%s\"", yk_head_kind_name(kind));
     bool end2end = kind == YK_HEAD_DECODED_END2END, raw = kind == YK_HEAD_ANCHOR_FREE || kind == YK_HEAD_ANCHORS;
     if (raw || (end2end ? row != 6 : !classes_fit(g, classes)) ||
         (kind == YK_HEAD_YOLOX && boxes != cells_of(g, 8, 32)))
