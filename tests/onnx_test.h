@@ -212,4 +212,19 @@ static inline float *onnx_compute(onnx_model *m, int64_t *count)
     return out;
 }
 
+/* `want` is a formula over the element's number `i` and the pixel `p` at it. */
+#define onnx_expect(m, elements, want)                                                                                 \
+    do {                                                                                                               \
+        int64_t count_;                                                                                                \
+        float *out_ = onnx_compute(m, &count_);                                                                        \
+        assert_int_equal(count_, elements);                                                                            \
+        for (int i = 0; i < (elements); i++) {                                                                         \
+            float p = onnx_pixel(i);                                                                                   \
+            (void)p;                                                                                                   \
+            if (fabsf(out_[i] - (float)(want)) > 1e-5f)                                                                \
+                fail_msg("element %d is %g instead of %g", i, (double)out_[i], (double)(want));                        \
+        }                                                                                                              \
+        free(out_);                                                                                                    \
+    } while (0)
+
 #endif
