@@ -14,13 +14,14 @@ import common
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=1000)
+    parser.add_argument("--note", default="", help="what was special about the run, kept in the result")
     args = parser.parse_args()
     out = common.run(common.ROOT / "build/bench/detect_kernels", args.rounds)
     rows = [json.loads(line) for line in out.splitlines()]
     common.table(["kernel", "given", "best ms", "median ms", "error"],
                  [[r["kernel"], r["given"], f"{r['best_ms']:.3f}", f"{r['median_ms']:.3f}", f"{r['error']:.2f}"]
                   for r in rows])
-    common.keep("detect_kernels", "bench/kernels/detect_kernels.py", rows, rounds=args.rounds)
+    common.keep("detect_kernels", "bench/kernels/detect_kernels.py", rows, rounds=args.rounds, note=args.note)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--note", default="", help="what was special about the run, kept in the result")
     args = parser.parse_args()
     rows, shown = [], []
     for model in MODELS:
@@ -32,7 +33,7 @@ def main():
                 shown.append([model, row["shape"], row["setting"], row["requests"], f"{row['best_ms']:.2f}",
                               f"{row['median_ms']:.2f}", f"{row['memory_mb']:.0f}"])
     common.table(["model", "shape", "setting", "requests", "best ms", "median ms", "MB added"], shown)
-    common.keep("openvino_streams", "bench/network/openvino_streams.py", rows, threads=args.threads, rounds=args.rounds)
+    common.keep("openvino_streams", "bench/network/openvino_streams.py", rows, threads=args.threads, rounds=args.rounds, note=args.note)
 
 
 if __name__ == "__main__":
