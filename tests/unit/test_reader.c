@@ -168,6 +168,32 @@ static void frames_may_change_their_size(void **state)
     free(second);
 }
 
+/* Time stamps begin again in the middle; time does not. */
+static void time_goes_on_over_joined_recordings(void **state)
+{
+    (void)state;
+    size_t size;
+    uint8_t *part = file_bytes(clip_write("part.ts", 64, 48, 60, 25, 1, NULL), &size);
+    yk_buffer joined = {0};
+    yk_buffer_add(&joined, part, size);
+    yk_buffer_add(&joined, part, size);
+    yolk_video *video;
+    int frames;
+    assert_ok(yolk_video_open(yk_temp_write("twice.ts", joined.data, joined.size), NULL, &video));
+    yolk_frame *frame;
+    double last = -0.04;
+    for (frames = 0; yolk_video_read(video, &frame) == YOLK_OK; frames++) {
+        assert_true(frame->time > last && frame->time < last + 0.2);
+        last = frame->time;
+        yolk_frame_release(&frame);
+    }
+    assert_int_equal(frames, 120);
+    assert_true(fabs(last - 119 / 25.0) < 0.2);
+    yolk_video_close(&video);
+    yk_buffer_free(&joined);
+    free(part);
+}
+
 static void frames_outlive_their_video(void **state)
 {
     (void)state;
@@ -219,7 +245,7 @@ int main(void)
         cmocka_unit_test(times_are_the_containers),          cmocka_unit_test(a_changing_frame_rate_is_kept),
         cmocka_unit_test(rotated_videos_are_turned_upright), cmocka_unit_test(other_pixel_formats_are_converted),
         cmocka_unit_test(frames_may_change_their_size),      cmocka_unit_test(frames_outlive_their_video),
-        cmocka_unit_test(a_picture_is_a_short_video),
+        cmocka_unit_test(a_picture_is_a_short_video),        cmocka_unit_test(time_goes_on_over_joined_recordings),
     };
     return cmocka_run_group_tests_name("reader", tests, yk_temp_make, yk_temp_remove);
 }
