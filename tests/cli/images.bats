@@ -185,7 +185,7 @@ END
     detect photos --save-video annotated --save-jsonl lines.jsonl
     exits 0
     [ "$(ls annotated | tr '\n' ' ')" = "a.jpg b.jpg " ]
-    ! cmp -s annotated/b.jpg photos/b.jpg
+    [ "$(cmp -s annotated/b.jpg photos/b.jpg && echo same)" != same ]
     [ "$(ffprobe -v error -show_entries stream=width,height -of csv=p=0 annotated/b.jpg)" = 810,1080 ]
 }
 

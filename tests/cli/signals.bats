@@ -60,11 +60,11 @@ interrupt() {
     printf '\r\033[K' >cleared
     grep -qF "$(cat cleared)20 frames in" terminal
     TERM=xterm script -qec "'$YOLK' detect clip.mp4 --model '$MODEL' --imgsz 320 --save-jsonl lines.jsonl --no-progress" /dev/null >terminal </dev/null
-    ! grep -q eta terminal
+    [ "$(grep -c eta terminal)" -eq 0 ]
     TERM=dumb script -qec "'$YOLK' detect clip.mp4 --model '$MODEL' --imgsz 320 --save-jsonl lines.jsonl" /dev/null >terminal </dev/null
-    ! grep -q eta terminal
+    [ "$(grep -c eta terminal)" -eq 0 ]
     detect clip.mp4 --save-jsonl lines.jsonl
-    ! grep -q eta err
+    [ "$(grep -c eta err)" -eq 0 ]
 }
 
 @test "SIGINT ends the wait for a stream that does not begin" {
