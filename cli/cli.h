@@ -93,6 +93,12 @@ typedef enum option_id {
     OPT_VIDEO_SCALE,
     OPT_STATS,
     OPT_OUTPUT,
+    OPT_CALIB,
+    OPT_CALIB_COUNT,
+    OPT_SYMMETRIC,
+    OPT_VAL,
+    OPT_LABELS,
+    OPT_NO_VALIDATE,
     OPT_DYNAMIC,
     OPT_RAW_HEAD,
     OPT_CONFIG,
@@ -167,6 +173,8 @@ void report_log(void *user, yolk_log_level level, const char *message);
 bool progress_wanted(void);
 /* Redraws the line, now and then. */
 void progress_draw(const yolk_progress *progress);
+/* The same for something that is `share` (0..1) done; `eta` is negative when unknown. */
+void progress_draw_share(const char *what, double share, double eta);
 void progress_end(void);
 /* Prints a line on standard error, above the progress line when there is one. Control characters become '?'. */
 void terminal_line(const char *prefix, const char *format, va_list list) __attribute__((format(printf, 2, 0)));

@@ -9,6 +9,7 @@
 #define G_MODEL  "Model"
 #define G_FIND   "Detections"
 #define G_OUTPUT "Output"
+#define G_CHECK  "Calibration and check"
 #define G_CONFIG "Settings"
 #define G_OTHER  "General"
 
@@ -21,16 +22,16 @@ const option options[OPT_COUNT] = {
                   "layout of an ONNX model's output, when it is not recognised: auto, v8, v5, end2end or yolox"},
     [OPT_DEVICE] = {"device", 0, "DEVICE", "device", G_MODEL, "auto cpu cuda cuda:0", CMD_SETTINGS,
                     "auto, cpu, cuda, cuda:N or cuda:N,M (default auto)"},
-    [OPT_BACKEND] = {"backend", 0, "NAME", "backend", G_MODEL, "auto openvino reference", CMD_SETTINGS,
+    [OPT_BACKEND] = {"backend", 0, "NAME", "backend", G_MODEL, "auto openvino reference", CMD_SETTINGS | CMD_CONVERT,
                      "auto, openvino or reference (default auto)"},
-    [OPT_PRECISION] = {"precision", 0, "P", "precision", G_MODEL, "auto fp32 fp16 int8", CMD_SETTINGS,
-                       "auto, fp32, fp16 or int8 (default auto)"},
+    [OPT_PRECISION] = {"precision", 0, "P", "precision", G_MODEL, "auto fp32 fp16 int8", CMD_SETTINGS | CMD_CONVERT,
+                       "auto, fp32, fp16 or int8 (default auto; for convert fp32)"},
     [OPT_IMGSZ] = {"imgsz", 0, "N|HxW", "imgsz", G_MODEL, "320 416 480 640 960 1280", CMD_SETTINGS | CMD_CONVERT,
                    "network input: its long side, the other one following the video's aspect, or height x width; "
                    "still pictures get a square (default: the model's own)"},
     [OPT_BATCH] = {"batch", 0, "auto|N", "batch", G_MODEL, "auto 1 2 4 8", CMD_SETTINGS,
                    "frames the network takes at once (default auto: by resolution and memory)"},
-    [OPT_THREADS] = {"threads", 0, "N", "threads", G_MODEL, NULL, CMD_SETTINGS,
+    [OPT_THREADS] = {"threads", 0, "N", "threads", G_MODEL, NULL, CMD_SETTINGS | CMD_CONVERT,
                      "inference threads (default 0: the physical cores)"},
     [OPT_STREAMS] = {"streams", 0, "N", "streams", G_MODEL, NULL, CMD_SETTINGS,
                      "inference requests run side by side (default 0: chosen by the backend)"},
@@ -70,6 +71,19 @@ const option options[OPT_COUNT] = {
                    "JSON: frames, seconds, fps, milliseconds by stage, memory"},
     [OPT_OUTPUT] = {"output", 'o', "FILE", NULL, G_OUTPUT, "@files", CMD_CONVERT,
                     "file to write (default: the model's name with .onnx, beside it)"},
+    [OPT_CALIB] = {"calib", 0, "DIR|FILE", NULL, G_CHECK, "@files", CMD_CONVERT,
+                   "int8: a folder of pictures, or a video, like those the model will see"},
+    [OPT_CALIB_COUNT] = {"calib-count", 0, "N", NULL, G_CHECK, "32 64 128", CMD_CONVERT,
+                         "int8: pictures or frames taken from it, evenly (default 64)"},
+    [OPT_SYMMETRIC] = {"symmetric", 0, NULL, NULL, G_CHECK, NULL, CMD_CONVERT,
+                       "int8: around zero, as TensorRT wants it; a little less accurate"},
+    [OPT_VAL] = {"val", 0, "DIR|FILE", NULL, G_CHECK, "@files", CMD_CONVERT,
+                 "pictures, or a video, to check the result on (default: the part of --calib that was kept for it)"},
+    [OPT_LABELS] = {"labels", 0, "DIR|FILE", NULL, G_CHECK, "@files", CMD_CONVERT,
+                    "what is to be found in --val: a folder of YOLO labels or a COCO file; the result is then judged "
+                    "by average precision"},
+    [OPT_NO_VALIDATE] = {"no-validate", 0, NULL, NULL, G_CHECK, NULL, CMD_CONVERT,
+                         "do not check the result; the file says so"},
     [OPT_DYNAMIC] = {"dynamic", 0, NULL, NULL, G_OUTPUT, NULL, CMD_CONVERT, "leave batch, height and width open"},
     [OPT_RAW_HEAD] = {"raw-head", 0, NULL, NULL, G_OUTPUT, NULL, CMD_CONVERT,
                       "leave the decoding of boxes out: one output a level"},
@@ -85,7 +99,7 @@ const option options[OPT_COUNT] = {
     [OPT_MEMORY_LIMIT] = {"memory-limit", 0, "MIB", "memory_limit_mb", G_CONFIG, NULL, CMD_SETTINGS,
                           "resident memory not to pass, in MiB (default 0: no limit)"},
 
-    [OPT_NO_PROGRESS] = {"no-progress", 0, NULL, NULL, G_OTHER, NULL, CMD_DETECT,
+    [OPT_NO_PROGRESS] = {"no-progress", 0, NULL, NULL, G_OTHER, NULL, CMD_DETECT | CMD_CONVERT,
                          "no progress line (there is none anyway unless standard error is a terminal)"},
     [OPT_QUIET] = {"quiet", 'q', NULL, NULL, G_OTHER, NULL, CMD_ALL, "say nothing but errors"},
     [OPT_VERBOSE] = {"verbose", 'v', NULL, NULL, G_OTHER, NULL, CMD_ALL,

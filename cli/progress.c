@@ -72,41 +72,74 @@ static void cut(char *text, int columns)
     }
 }
 
-void progress_draw(const yolk_progress *p)
+/* Whether it is time to draw the line anew; then the lock is held until finish(). */
+static bool begin(void)
 {
-    char line[LINE] = "", left[32];
     double time = now();
     pthread_mutex_lock(&lock);
     if (drawn && time - drawn_at < 1.0 / REDRAWS_A_SECOND) {
         pthread_mutex_unlock(&lock);
-        return;
+        return false;
     }
-    int columns = width() - 1;
+    drawn_at = time;
+    return true;
+}
+
+static void finish(char *line)
+{
+    cut(line, width() - 1);
+    fprintf(stderr, "\r%s\033[K", line);
+    fflush(stderr);
+    drawn = true;
+    pthread_mutex_unlock(&lock);
+}
+
+static void add_share(char *line, double share)
+{
+    int filled = share < 1 ? (int)(share * BAR) : BAR;
+    add(line, "%3.0f%% ", share < 1 ? share * 100 : 100);
+    if (width() > 60)
+        add(line, "[%.*s%.*s] ", filled, "####################", BAR - filled, "--------------------");
+}
+
+static void add_eta(char *line, double eta)
+{
+    char left[32];
+    if (eta < 0)
+        return;
+    format_seconds(left, sizeof(left), eta);
+    add(line, "  eta %s", left);
+}
+
+void progress_draw_share(const char *what, double share, double eta)
+{
+    char line[LINE] = "";
+    if (!begin())
+        return;
+    add_share(line, share);
+    add(line, "%s", what);
+    add_eta(line, eta);
+    finish(line);
+}
+
+void progress_draw(const yolk_progress *p)
+{
+    char line[LINE] = "";
+    if (!begin())
+        return;
     if (p->frame_count > 0) {
-        double share = (double)p->frame / (double)p->frame_count;
-        int filled = share < 1 ? (int)(share * BAR) : BAR;
-        add(line, "%3.0f%% ", share < 1 ? share * 100 : 100);
-        if (columns >= 60)
-            add(line, "[%.*s%.*s] ", filled, "####################", BAR - filled, "--------------------");
+        add_share(line, (double)p->frame / (double)p->frame_count);
         add(line, "%lld/%lld", (long long)p->frame, (long long)p->frame_count);
     } else {
         add(line, "%lld frames", (long long)p->frame);
     }
     add(line, "  %.1f fps", p->fps);
-    if (p->eta >= 0) {
-        format_seconds(left, sizeof(left), p->eta);
-        add(line, "  eta %s", left);
-    }
+    add_eta(line, p->eta);
     if (p->source_count > 1)
         add(line, "  %zu/%zu", p->source_index + 1, p->source_count);
     if (p->source)
         add(line, "  %s", path_base(p->source));
-    cut(line, columns);
-    fprintf(stderr, "\r%s\033[K", line);
-    fflush(stderr);
-    drawn = true;
-    drawn_at = time;
-    pthread_mutex_unlock(&lock);
+    finish(line);
 }
 
 void progress_end(void)

@@ -48,10 +48,12 @@ typedef struct yolk_convert_options {
     yolk_precision precision; /**< default YOLK_PRECISION_FP32 */
     const char *calib; /**< int8: folder of pictures, or a video, like those the model will see; needed; default NULL */
     int calib_count;   /**< pictures or frames taken from it, evenly; default 64 */
+    int symmetric;     /**< int8: 1: values between layers are int8 around zero, as TensorRT wants them, 0: uint8 with a
+                          zero     of their own, which is more accurate; default 0 */
     double search_seconds; /**< int8: time to look for layers that must stay in float; default 600 */
 
-    const char *val;      /**< pictures to check the result on: a folder or a video; NULL: the labels', else a part of
-                             `calib` that calibration did not see; default NULL */
+    const char *val;      /**< pictures to check the result on: a folder or a video; NULL: a part of
+ `calib` that calibration did not see; default NULL */
     int val_count;        /**< pictures checked, evenly; 0: all; default 0 with labels, 64 without */
     const char *labels;   /**< ground truth for `val`: a folder of YOLO labels (NAME.txt beside NAME.jpg) or a file in
                              COCO's format; the result is then judged by average precision; NULL: by agreement with the
@@ -90,7 +92,7 @@ typedef struct yolk_convert_report {
     yolk_precision precision;    /**< of the result */
     int layers;                  /**< convolutions in all */
     int converted;               /**< of them, those in the result's precision */
-    const yolk_kept_layer *kept; /**< the others, in the order of the network */
+    const yolk_kept_layer *kept; /**< the others, the costliest first */
     size_t kept_count;           /**< number of those */
     const char *ranges;          /**< int8: how the ranges were chosen: "percentile", "least squares" or ""  */
     int calib_pictures;          /**< pictures that ranges were measured on */

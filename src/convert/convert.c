@@ -1,14 +1,54 @@
 /* One model file into another: what is written is the graph that yolk itself runs. */
-#include "yolk/convert.h"
-
 #include <string.h>
+#include <sys/stat.h>
 
+#include "convert/job.h"
 #include "export/export.h"
 #include "import/import.h"
+
+const char *yolk_precision_name(yolk_precision precision)
+{
+    static const char *const names[] = {"fp32", "fp16", "int8"};
+    return (unsigned)precision < YK_COUNT(names) ? names[precision] : NULL;
+}
 
 void yolk_convert_options_defaults(yolk_convert_options *options)
 {
     *options = (yolk_convert_options){.struct_size = sizeof *options, .calib_count = 64, .search_seconds = 600};
+}
+
+/* ---- what is asked for ---- */
+
+static yolk_status check_ranges(const yolk_convert_options *o)
+{
+    if (o->input_height < 0 || o->input_width < 0)
+        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "input size %dx%d: sides cannot be negative", o->input_width,
+                       o->input_height);
+    if (!yolk_precision_name(o->precision))
+        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "precision %d does not exist; it is fp32, fp16 or int8",
+                       (int)o->precision);
+    if (o->calib_count < 1 || o->calib_count > 100000 || o->val_count < 0)
+        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "%d pictures cannot be taken; calibration takes 1 to 100000",
+                       o->calib_count < 1 || o->calib_count > 100000 ? o->calib_count : o->val_count);
+    if (!(o->min_agreement >= 0 && o->min_agreement <= 1) || !(o->max_score_difference >= 0) || !(o->max_ap_loss >= 0))
+        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "what the result must come up to is given in shares of 0 to 1");
+    return YOLK_OK;
+}
+
+static yolk_status check_needs(const yolk_convert_options *o)
+{
+    if (o->precision == YOLK_PRECISION_INT8 && !o->calib)
+        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT,
+                       "int8 needs pictures to measure ranges on: name a folder or a video of what the model will see "
+                       "with --calib");
+    if (o->precision == YOLK_PRECISION_FP16 && !o->no_validate && !o->val && !o->calib)
+        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT,
+                       "the result is checked on pictures: name a folder or a video of them with --val, or leave the "
+                       "check out with --no-validate");
+    if (o->labels && !o->val)
+        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "%s: ground truth needs its pictures; name their folder with --val",
+                       o->labels);
+    return YOLK_OK;
 }
 
 /* The caller's options, of which an older program may know the first ones only. */
@@ -20,10 +60,8 @@ static yolk_status take_options(const yolk_convert_options *given, yolk_convert_
     if (given->struct_size < sizeof given->struct_size)
         return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "the options were not filled by yolk_convert_options_defaults()");
     memcpy(out, given, YK_MIN(given->struct_size, sizeof *out));
-    if (out->input_height < 0 || out->input_width < 0)
-        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "input size %dx%d: sides cannot be negative", out->input_width,
-                       out->input_height);
-    return YOLK_OK;
+    yolk_status status = check_ranges(out);
+    return status == YOLK_OK ? check_needs(out) : status;
 }
 
 static yolk_status check_destination(const char *path)
@@ -33,96 +71,205 @@ static yolk_status check_destination(const char *path)
     return yk_fail(YOLK_ERROR_UNSUPPORTED, "%s: yolk writes .onnx files; end the name with .onnx", path);
 }
 
-static yolk_status check_size(yk_graph *g, const char *source, const yolk_convert_options *o, int64_t height,
-                              int64_t width)
+static yolk_status check_size(yk_graph *g, const yk_job *job)
 {
+    const long long height = job->height, width = job->width;
     if (!yk_graph_accepts(g, 1, height, width)) {
         /* The answer is no when memory is short, too. */
         if (yk_graph_bind(g, 1, height, width) == YOLK_ERROR_OUT_OF_MEMORY)
             return YOLK_ERROR_OUT_OF_MEMORY;
         if (!g->dynamic_size)
             return yk_fail(YOLK_ERROR_UNSUPPORTED,
-                           "%s: the model works for %dx%d (height x width) only, not for "
-                           "%lldx%lld",
-                           source, g->input_height, g->input_width, (long long)height, (long long)width);
+                           "%s: the model works for %dx%d (height x width) only, not for %lldx%lld", job->source,
+                           g->input_height, g->input_width, height, width);
         return yk_fail(YOLK_ERROR_INVALID_ARGUMENT,
-                       "%s: the model cannot take %lldx%lld (height x width); sides are multiples of %d", source,
-                       (long long)height, (long long)width, g->stride);
+                       "%s: the model cannot take %lldx%lld (height x width); sides are multiples of %d", job->source,
+                       height, width, g->stride);
     }
-    if (o->dynamic && !(g->dynamic_size && g->dynamic_batch))
+    if (job->options.dynamic && !(g->dynamic_size && g->dynamic_batch))
         return yk_fail(YOLK_ERROR_UNSUPPORTED,
                        "%s: the model was made for a fixed %s, which cannot be left open; convert its .pt file instead",
-                       source, g->dynamic_size ? "batch" : "size");
+                       job->source, g->dynamic_size ? "batch" : "size");
     return YOLK_OK;
 }
 
-static yolk_status prepare_head(yk_graph *g, const char *source, const yolk_convert_options *o)
+static yolk_status check_source(const yk_graph *g, const yk_job *job)
+{
+    for (int i = 0; i < g->node_count && job->options.precision != YOLK_PRECISION_FP32; i++) {
+        if (g->nodes[i].op == YK_OP_QUANTIZE || g->nodes[i].op == YK_OP_DEQUANTIZE)
+            return yk_fail(YOLK_ERROR_UNSUPPORTED, "%s: the model is int8 already; convert the one that it was made of",
+                           job->source);
+    }
+    return YOLK_OK;
+}
+
+static yolk_status prepare_head(yk_graph *g, const yk_job *job)
 {
     bool raw = g->head.kind == YK_HEAD_ANCHOR_FREE || g->head.kind == YK_HEAD_ANCHORS;
-    if (!o->raw_head)
+    if (!job->options.raw_head)
         return yk_head_append_decode(g);
     if (raw || g->head.kind == YK_HEAD_YOLOX)
         return YOLK_OK;
-    return yk_fail(YOLK_ERROR_UNSUPPORTED, "%s: the head's decoding cannot be told from the rest and left out", source);
+    return yk_fail(YOLK_ERROR_UNSUPPORTED, "%s: the head's decoding cannot be told from the rest and left out",
+                   job->source);
 }
 
-static yolk_status write_model(yk_graph *g, const char *source, const char *destination, const yolk_convert_options *o)
+/* ---- the file ---- */
+
+static bool is_checked(const yolk_convert_options *o)
 {
-    const yk_onnx_options onnx = {.dynamic = o->dynamic != 0, .metadata = true};
-    int64_t height = o->input_height ? o->input_height : g->input_height;
-    int64_t width = o->input_width ? o->input_width : g->input_width;
+    return !o->no_validate && (o->precision != YOLK_PRECISION_FP32 || o->val);
+}
+
+/* What was written, read as anybody would read it. */
+static yolk_status read_back(yk_job *job, yk_atomic *file, const yk_buffer *bytes, yk_graph **out)
+{
+    const char *path = yk_atomic_temporary(file);
+    const yk_import_options options = {.head = NULL};
+    yk_map map = {0};
+    yk_graph *g = NULL;
+    const uint8_t *data = bytes->data;
+    size_t size = bytes->size;
+    *out = NULL;
+    yolk_status status = path ? yk_map_open(path, &map) : YOLK_OK;
+    if (path && status == YOLK_OK) {
+        data = map.data;
+        size = map.size;
+    }
+    if (status == YOLK_OK)
+        status = yk_import_onnx(data, size, NULL, &options, &g);
+    if (status == YOLK_OK && path)
+        status = yk_graph_own_map(g, &map);
+    yk_map_close(&map);
+    if (status != YOLK_OK) {
+        yk_graph_destroy(&g);
+        return yk_fail_prefix(status, "%s: what was written cannot be read back: ", job->destination);
+    }
+    *out = g;
+    return YOLK_OK;
+}
+
+static yolk_status check_written(yk_job *job, yk_graph *source, yk_atomic *file, const yk_buffer *bytes)
+{
+    yk_graph *made = NULL;
+    yolk_status status = read_back(job, file, bytes, &made);
+    yk_job_stage(job, 1 - job->from - job->span);
+    if (status == YOLK_OK)
+        status = yk_validate(job, source, made);
+    yk_graph_destroy(&made);
+    return status;
+}
+
+/* How it was checked comes after all else in the file, so that the bytes that were checked are those that stay. */
+static yolk_status write_check(yk_job *job, yk_atomic *file)
+{
+    yk_report *report = job->report;
+    yk_buffer entry = {0};
+    if (!is_checked(&job->options)) {
+        if (job->options.precision == YOLK_PRECISION_FP32)
+            return YOLK_OK;
+        report->text = yk_strdup("not checked");
+        if (!report->text)
+            return YOLK_ERROR_OUT_OF_MEMORY;
+        report->public.text = report->text;
+    }
+    yk_export_onnx_entry(&entry, "yolk_check", report->public.text);
+    yolk_status status = yk_buffer_status(&entry);
+    if (status == YOLK_OK)
+        status = yk_atomic_write(file, entry.data, entry.size);
+    report->public.bytes += entry.size;
+    yk_buffer_free(&entry);
+    return status;
+}
+
+static yolk_status write_model(yk_job *job, yk_graph *source, yk_graph *g)
+{
+    const yk_onnx_options onnx = {.dynamic = job->options.dynamic != 0, .metadata = true};
     yk_buffer bytes = {0};
-    yolk_status status = check_size(g, source, o, height, width);
+    yk_atomic *file = NULL;
+    yolk_status status = prepare_head(g, job);
     if (status == YOLK_OK)
-        status = prepare_head(g, source, o);
-    if (status == YOLK_OK)
-        status = yk_graph_bind(g, 1, height, width);
+        status = yk_graph_bind(g, 1, job->height, job->width);
     if (status == YOLK_OK)
         status = yk_export_onnx(g, &onnx, &bytes);
     if (status == YOLK_OK)
-        status = yk_write_file(destination, bytes.data, bytes.size);
+        status = yk_atomic_open(job->destination, &file);
+    if (status == YOLK_OK)
+        status = yk_atomic_write(file, bytes.data, bytes.size);
+    job->report->public.bytes = bytes.size;
+    if (status == YOLK_OK && is_checked(&job->options))
+        status = check_written(job, source, file, &bytes);
+    if (status == YOLK_OK)
+        status = write_check(job, file);
+    if (status == YOLK_OK)
+        status = yk_atomic_commit(&file);
+    yk_atomic_abort(&file);
     yk_buffer_free(&bytes);
     return status;
 }
 
-const char *yolk_precision_name(yolk_precision precision)
+/* ---- all together ---- */
+
+static yolk_status open_source(yk_job *job, yk_graph **out)
 {
-    static const char *const names[] = {"fp32", "fp16", "int8"};
-    return (unsigned)precision < YK_COUNT(names) ? names[precision] : NULL;
+    const yolk_convert_options *o = &job->options;
+    const yk_import_options import = {.head = o->head};
+    struct stat s;
+    yolk_status status = check_destination(job->destination);
+    if (status == YOLK_OK)
+        status = yk_import_file(job->source, &import, out);
+    if (status != YOLK_OK)
+        return status;
+    job->report->public.source_bytes = stat(job->source, &s) == 0 ? (uint64_t)s.st_size : 0;
+    job->height = o->input_height ? o->input_height : (*out)->input_height;
+    job->width = o->input_width ? o->input_width : (*out)->input_width;
+    status = check_size(*out, job);
+    if (status == YOLK_OK)
+        status = check_source(*out, job);
+    if (status == YOLK_OK && (o->precision == YOLK_PRECISION_INT8 || is_checked(o)))
+        status = yk_backend_choose(o->backend, "cpu", &job->backend);
+    return status;
 }
 
-void yolk_convert_report_destroy(yolk_convert_report **report)
+static yolk_status convert(yk_job *job)
 {
-    yk_free(*report);
-    *report = NULL;
+    yk_graph *source = NULL, *g = NULL;
+    yolk_status status = open_source(job, &g);
+    if (status == YOLK_OK && is_checked(&job->options))
+        status = yk_graph_copy(g, &source);
+    if (status == YOLK_OK && job->options.precision == YOLK_PRECISION_FP16)
+        status = yk_convert_fp16(job, &g);
+    if (status == YOLK_OK && job->options.precision == YOLK_PRECISION_INT8)
+        status = yk_convert_int8(job, &g);
+    if (status == YOLK_OK)
+        status = write_model(job, source, g);
+    yk_graph_destroy(&source);
+    yk_graph_destroy(&g);
+    return status;
 }
 
 yolk_status yolk_convert(const char *source, const char *destination, const yolk_convert_options *options,
                          yolk_convert_report **report)
 {
-    yolk_convert_options o;
-    yk_graph *g = NULL;
+    yk_job job = {.source = source, .destination = destination, .start_ns = yk_now_ns()};
     if (report)
         *report = NULL;
     if (!source || !destination)
         return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "a conversion needs a source and a destination");
-    yolk_status status = take_options(options, &o);
-    if (status == YOLK_OK)
-        status = check_destination(destination);
-    if (status == YOLK_OK && o.precision != YOLK_PRECISION_FP32)
-        status = yk_fail(YOLK_ERROR_UNSUPPORTED, "yolk writes fp32 only");
-    const yk_import_options import = {.head = o.head};
-    if (status == YOLK_OK)
-        status = yk_import_file(source, &import, &g);
-    if (status == YOLK_OK)
-        status = write_model(g, source, destination, &o);
-    yk_graph_destroy(&g);
-    if (status == YOLK_OK && report) {
-        *report = yk_calloc(1, sizeof **report);
-        if (*report)
-            (*report)->ranges = (*report)->text = "";
-        else
-            status = YOLK_ERROR_OUT_OF_MEMORY;
-    }
+    yolk_status status = take_options(options, &job.options);
+    if (status != YOLK_OK)
+        return status;
+    job.report = yk_calloc(1, sizeof *job.report);
+    if (!job.report)
+        return YOLK_ERROR_OUT_OF_MEMORY;
+    yolk_convert_report *made = &job.report->public;
+    made->ranges = made->text = "";
+    made->precision = job.options.precision;
+    status = convert(&job);
+    made->seconds = (double)(yk_now_ns() - job.start_ns) / 1e9;
+    if (report && (status == YOLK_OK || status == YOLK_ERROR_INACCURATE))
+        *report = made;
+    else
+        yolk_convert_report_destroy(&made);
     return status;
 }

@@ -13,4 +13,7 @@ typedef struct yk_onnx_options {
 /* Writes a bound graph as an ONNX model (opset 17, IR 8) into `out`. Fused activations become their ONNX nodes. */
 yolk_status yk_export_onnx(const yk_graph *g, const yk_onnx_options *options, yk_buffer *out);
 
+/* One more entry of a written model's metadata, to be appended to its bytes. */
+void yk_export_onnx_entry(yk_buffer *out, const char *key, const char *value);
+
 #endif

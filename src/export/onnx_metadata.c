@@ -13,7 +13,7 @@ static size_t begin_entry(yk_buffer *b, const char *key)
     return mark;
 }
 
-static void write_entry(yk_buffer *b, const char *key, const char *value)
+void yk_export_onnx_entry(yk_buffer *b, const char *key, const char *value)
 {
     size_t mark = begin_entry(b, key);
     yk_pb_text(b, PB_ENTRY_VALUE, value);
@@ -85,19 +85,19 @@ void yk_onnx_write_metadata(yk_buffer *b, const yk_graph *g, const yk_onnx_optio
 {
     char text[64];
     bool end2end = g->head.end2end || g->head.kind == YK_HEAD_DECODED_END2END;
-    write_entry(b, "task", "detect");
+    yk_export_onnx_entry(b, "task", "detect");
     snprintf(text, sizeof text, "%d", g->stride);
-    write_entry(b, "stride", text);
+    yk_export_onnx_entry(b, "stride", text);
     snprintf(text, sizeof text, "%lld", (long long)g->bound[0]);
-    write_entry(b, "batch", text);
+    yk_export_onnx_entry(b, "batch", text);
     snprintf(text, sizeof text, "[%lld, %lld]", (long long)g->bound[1], (long long)g->bound[2]);
-    write_entry(b, "imgsz", text);
-    write_entry(b, "channels", "3");
-    write_entry(b, "end2end", end2end ? "True" : "False");
-    write_entry(b, "args", options->dynamic ? "{'dynamic': True}" : "{'dynamic': False}");
+    yk_export_onnx_entry(b, "imgsz", text);
+    yk_export_onnx_entry(b, "channels", "3");
+    yk_export_onnx_entry(b, "end2end", end2end ? "True" : "False");
+    yk_export_onnx_entry(b, "args", options->dynamic ? "{'dynamic': True}" : "{'dynamic': False}");
     if (g->class_names)
         write_names(b, g);
     if (g->family && g->family[0])
-        write_entry(b, "yolk_family", g->family);
+        yk_export_onnx_entry(b, "yolk_family", g->family);
     write_head(b, &g->head);
 }

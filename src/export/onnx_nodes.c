@@ -122,9 +122,11 @@ static yk_onnx_name constant_ints(yk_onnx_writer *w, const char *base, const cha
     return constant(w, base, suffix, YK_I64, count, values);
 }
 
+/* In the float type of the node that is being written. */
 static yk_onnx_name constant_float(yk_onnx_writer *w, const char *base, const char *suffix, float value)
 {
-    return constant(w, base, suffix, YK_F32, -1, &value);
+    uint16_t half = yk_float_to_half(value);
+    return constant(w, base, suffix, w->real, -1, w->real == YK_F16 ? (const void *)&half : &value);
 }
 
 /* ---- activations ---- */
@@ -472,11 +474,26 @@ static void write_plain(yk_onnx_writer *w, const yk_node *n, yk_onnx_name y)
     end(w, mark);
 }
 
+/* A value in int8 as uint8, which says the same with another zero: OpenVINO 2026.4 computes some chains of int8
+ * wrongly, and of uint8 none. False for what is to be written as it is. */
+static bool write_shifted(yk_onnx_writer *w, const yk_node *n, yk_onnx_name x, yk_onnx_name y)
+{
+    const yk_value *zero = n->input_count > 2 && n->inputs[2] != YK_NONE ? &w->g->values[n->inputs[2]] : NULL;
+    if (!w->options->u8_input || !zero || zero->type != YK_I8 || !zero->data || zero->shape.rank != 0 ||
+        w->g->values[n->inputs[0]].data)
+        return false;
+    const uint8_t shifted = (uint8_t)(*(const int8_t *)zero->data + 128);
+    const yk_onnx_name inputs[3] = {x, value_name(w, n->inputs[1]), constant(w, y.base, "zero", YK_U8, -1, &shifted)};
+    end(w, begin(w, yk_op_name(n->op), derived(n->name, NULL), inputs, 3, y));
+    return true;
+}
+
 void yk_onnx_write_node(yk_onnx_writer *w, const yk_node *n)
 {
     const yk_attrs *a = &n->attrs;
     yk_onnx_name node = derived(n->name, NULL), x = value_name(w, n->inputs[0]);
     yk_onnx_name y = derived(w->g->values[n->outputs[0]].name, NULL);
+    w->real = w->g->values[n->outputs[0]].type == YK_F16 ? YK_F16 : YK_F32;
     switch (n->op) {
     case YK_OP_CONV:
         if (a->act == YK_ACT_NONE) {
@@ -527,6 +544,11 @@ void yk_onnx_write_node(yk_onnx_writer *w, const yk_node *n)
     case YK_OP_CONSTANT_OF_SHAPE:
         write_constant_of_shape(w, n, x, y);
         break;
+    case YK_OP_QUANTIZE:
+    case YK_OP_DEQUANTIZE:
+        if (!write_shifted(w, n, x, y))
+            write_plain(w, n, y);
+        break;
     default:
         write_plain(w, n, y);
     }
@@ -538,6 +560,7 @@ void yk_onnx_write_byte_input(yk_onnx_writer *w)
     const char *input = w->g->values[w->g->input].name;
     yk_onnx_name bytes = derived(input, "bytes"), floats = derived(input, "float");
     bool unit = w->g->head.unit_range;
+    w->real = YK_F32;
     size_t mark = begin(w, "Cast", floats, &bytes, 1, floats);
     attribute_int(w, "to", yk_onnx_type(YK_F32));
     end(w, mark);

@@ -56,6 +56,7 @@ typedef struct yk_onnx_writer {
     const yk_graph *g;
     const yk_onnx_options *options;
     yk_buffer *out;
+    yk_type real;       /* float type of the node that is being written */
     bool *used;         /* values that nodes written so far read */
     char separator[24]; /* between base and suffix; no value's name has it inside */
     bool have_dim[4];   /* dimensions of the input that nodes written so far give as a tensor */

@@ -334,6 +334,25 @@ yolk_status yk_pass_to_f32(yk_graph *g); /* float16 and float64 constants and ca
  * unsure. */
 yolk_status yk_pass_free_shapes(yk_graph *g);
 
+/* pass_half.c: convolutions and what leads to them in float16, with casts where float32 begins and ends. Nodes of
+ * `float32` (by index; NULL: none) and constants that float16 cannot hold stay; `kept` (NULL: not wanted) gets 1 for
+ * the nodes that stay though they could be float16. */
+yolk_status yk_pass_to_f16(yk_graph *g, const bool *float32, bool *kept);
+bool yk_half_holds(const yk_value *v); /* false for a constant with numbers that are too large */
+
+/* pass_quantize.c */
+typedef struct yk_quantization {
+    const bool *chosen;      /* by node: convolutions to compute in int8 */
+    const float *low, *high; /* by value: what 8 bits must hold, low <= 0 <= high; the same for all of a group */
+    bool symmetric;          /* values are int8 around zero, as TensorRT wants them; else uint8 */
+} yk_quantization;
+bool yk_moves_values(const yk_graph *g, const yk_node *n); /* computes nothing, so bytes do as well as floats */
+bool yk_can_quantize(const yk_graph *g, const yk_node *n);
+/* For each value the group whose range it shares, -1 when it is never quantized. */
+yolk_status yk_quantize_groups(const yk_graph *g, int *group);
+/* A graph for which this fails can only be destroyed. */
+yolk_status yk_pass_quantize(yk_graph *g, const yk_quantization *q);
+
 /* ---- head.c: the detection head ---- */
 /* Finds how the outputs decode. When the decoding is part of the graph and recognised, cuts it off so that the outputs
  * are the raw ones; else names the decoded layout from the shapes, or by `wanted` (a yk_head_kind_name(), NULL: find

@@ -1,0 +1,321 @@
+/* Which layers are computed in int8, and with which ranges: found by measuring what it costs.
+ *
+ * All layers start in int8. When that loses too much of what the source finds on pictures that calibration did not see,
+ * runs of neighbouring layers are put back into float, each by itself, to learn what each costs; then the costliest
+ * ones stay in float, one after the other, until little enough is lost. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "convert/agree.h"
+#include "convert/job.h"
+
+enum { MOST_PARTS = 24 };
+static const double ENOUGH = 0.06;      /* loss that is not worth a search */
+static const double MOST_FLOAT = 0.35;  /* share of the work that may stay in float */
+static const double WORTHWHILE = 0.001; /* loss that one part must save to stay in float */
+
+static const yk_detect_options found_all = {.conf = 0.05f, .iou = 0.45f, .max_det = 300};
+
+/* Neighbouring layers that are tried together. */
+typedef struct part {
+    int *nodes;
+    int count;
+    double work; /* share of all layers' */
+    double loss; /* of the whole network with this part alone in float */
+} part;
+
+typedef struct search {
+    yk_job *job;
+    yk_graph *g; /* the source, unbound, with its raw head */
+    const yk_samples *samples;
+    int first;               /* of the samples that are kept for measuring */
+    yk_detections *expected; /* what the source finds in those */
+    int expected_count;
+    const float *low, *high;
+    bool *chosen;
+    int *nodes; /* of all layers, in order; the parts point into it */
+    int node_count;
+    part parts[MOST_PARTS];
+    int part_count;
+    uint64_t deadline_ns;
+} search;
+
+/* ---- measuring ---- */
+
+static yolk_status build(const search *s, const bool *chosen, yk_graph **out)
+{
+    const yk_quantization q = {chosen, s->low, s->high, s->job->options.symmetric != 0};
+    yolk_status status = yk_graph_copy(s->g, out);
+    if (status == YOLK_OK)
+        status = yk_pass_quantize(*out, &q);
+    if (status != YOLK_OK)
+        yk_graph_destroy(out);
+    return status;
+}
+
+static yolk_status detect(search *s, yk_runner *r, int index, yk_detections *out)
+{
+    const yk_samples *p = s->samples;
+    yolk_status status = yk_runner_run(r, p->bytes + (size_t)(s->first + index) * p->each);
+    return status == YOLK_OK ? yk_runner_detect(r, &p->fits[s->first + index], &found_all, out) : status;
+}
+
+static yolk_status expect(search *s)
+{
+    yk_graph *copy = NULL;
+    yk_runner r = {0};
+    s->expected = yk_calloc((size_t)s->expected_count, sizeof *s->expected);
+    yolk_status status = s->expected ? yk_graph_copy(s->g, &copy) : YOLK_ERROR_OUT_OF_MEMORY;
+    if (status == YOLK_OK)
+        status = yk_runner_open(copy, s->job->width, s->job->height, s->job->backend, s->job->options.threads, &r);
+    for (int i = 0; i < s->expected_count && status == YOLK_OK; i++)
+        status = detect(s, &r, i, &s->expected[i]);
+    yk_runner_close(&r);
+    yk_graph_destroy(&copy);
+    return status;
+}
+
+static yolk_status measure(search *s, const bool *chosen, double *loss)
+{
+    yk_graph *g = NULL;
+    yk_runner r = {0};
+    yk_detections found = {0};
+    yk_agreement a = {0};
+    yolk_status status = build(s, chosen, &g);
+    if (status == YOLK_OK)
+        status = yk_runner_open(g, s->job->width, s->job->height, s->job->backend, s->job->options.threads, &r);
+    yk_graph_destroy(&g);
+    for (int i = 0; i < s->expected_count && status == YOLK_OK; i++) {
+        status = detect(s, &r, i, &found);
+        if (status == YOLK_OK)
+            status = yk_agreement_add(&a, &s->expected[i], &found, 0.25f);
+        if (status == YOLK_OK)
+            status = yk_job_step(s->job, "measuring layers", 0, 1);
+    }
+    *loss = yk_agreement_loss(&a);
+    yk_runner_close(&r);
+    yk_detections_free(&found);
+    return status;
+}
+
+/* ---- parts ---- */
+
+static double work_of(const yk_graph *g, const yk_node *n)
+{
+    const yk_value *w = &g->values[n->inputs[1]], *y = &g->values[n->outputs[0]];
+    int64_t channels = w->shape.dims[0];
+    return channels > 0 ? (double)yk_shape_count(&w->shape) / (double)channels * (double)yk_shape_count(&y->shape) : 0;
+}
+
+static bool is_last(const yk_graph *g, const yk_node *n)
+{
+    for (int i = 0; i < g->output_count; i++) {
+        if (g->outputs[i] == n->outputs[0])
+            return true;
+    }
+    return false;
+}
+
+static void add_part(search *s, int first, int count)
+{
+    if (count > 0)
+        s->parts[s->part_count++] = (part){.nodes = s->nodes + first, .count = count};
+}
+
+/* The layer at the picture, those at the outputs, and runs of the others of about the same length. */
+static yolk_status divide(search *s)
+{
+    const yk_graph *g = s->g;
+    int middle = 0, total = 0, at = 0;
+    double all = 0;
+    s->nodes = yk_calloc((size_t)g->node_count, sizeof *s->nodes);
+    if (!s->nodes)
+        return YOLK_ERROR_OUT_OF_MEMORY;
+    for (int pass = 0; pass < 3; pass++) {
+        for (int i = 0; i < g->node_count; i++) {
+            const yk_node *n = &g->nodes[i];
+            int place = is_last(g, n) ? 2 : n->inputs[0] == g->input ? 0 : 1;
+            if (s->chosen[i] && place == pass)
+                s->nodes[total++] = i;
+        }
+        if (pass == 0)
+            add_part(s, 0, total);
+        if (pass == 1)
+            middle = total;
+    }
+    at = s->part_count ? s->parts[0].count : 0;
+    const int runs = MOST_PARTS - 2;
+    for (int k = 0, begin = at; k < runs; k++) {
+        int end = begin + (int)((int64_t)(middle - begin) / (runs - k));
+        if (middle - at >= runs || end > at)
+            add_part(s, at, end - at), at = end;
+        begin = at;
+    }
+    add_part(s, middle, total - middle);
+    s->node_count = total;
+    for (int i = 0; i < total; i++)
+        all += work_of(g, &g->nodes[s->nodes[i]]);
+    for (int i = 0; i < s->part_count; i++) {
+        for (int k = 0; k < s->parts[i].count && all > 0; k++)
+            s->parts[i].work += work_of(g, &g->nodes[s->parts[i].nodes[k]]) / all;
+    }
+    return YOLK_OK;
+}
+
+static void choose_part(search *s, const part *p, bool int8)
+{
+    for (int i = 0; i < p->count; i++)
+        s->chosen[p->nodes[i]] = int8;
+}
+
+static int by_loss(const void *a, const void *b)
+{
+    const part *x = a, *y = b;
+    return x->loss < y->loss ? -1 : x->loss > y->loss;
+}
+
+/* ---- the search ---- */
+
+static yolk_status rank_parts(search *s)
+{
+    for (int i = 0; i < s->part_count; i++) {
+        part *p = &s->parts[i];
+        p->loss = 1;
+        if (p->work > MOST_FLOAT || yk_now_ns() > s->deadline_ns)
+            continue;
+        choose_part(s, p, false);
+        yolk_status status = measure(s, s->chosen, &p->loss);
+        choose_part(s, p, true);
+        if (status == YOLK_OK)
+            status = yk_job_step(s->job, "measuring layers", i + 1, s->part_count);
+        if (status != YOLK_OK)
+            return status;
+    }
+    qsort(s->parts, (size_t)s->part_count, sizeof *s->parts, by_loss);
+    return YOLK_OK;
+}
+
+static yolk_status keep(search *s, const part *p, double before, double after)
+{
+    for (int i = 0; i < p->count; i++) {
+        yolk_status status = yk_report_keep(s->job->report, s->g->nodes[p->nodes[i]].name,
+                                            "in int8 it and %d neighbours cost %.1f%% of what is found, %.1f%% without",
+                                            p->count - 1, 100 * before, 100 * after);
+        if (status != YOLK_OK)
+            return status;
+    }
+    return YOLK_OK;
+}
+
+static yolk_status keep_costly(search *s, double loss)
+{
+    double work = 0;
+    yolk_status status = rank_parts(s);
+    for (int i = 0; i < s->part_count && status == YOLK_OK && loss > ENOUGH; i++) {
+        const part *p = &s->parts[i];
+        double without = 1;
+        if (p->loss >= 1 || work + p->work > MOST_FLOAT || yk_now_ns() > s->deadline_ns)
+            continue;
+        choose_part(s, p, false);
+        status = measure(s, s->chosen, &without);
+        if (status != YOLK_OK)
+            break;
+        if (loss - without < WORTHWHILE) {
+            choose_part(s, p, true);
+            continue;
+        }
+        status = keep(s, p, loss, without);
+        work += p->work;
+        loss = without;
+    }
+    return status;
+}
+
+/* Both ways of choosing ranges are tried on the whole network. */
+static yolk_status choose_ranges(search *s, const yk_ranges *r, float *low, double *loss)
+{
+    const float *ways[2] = {r->percentile, r->squares};
+    static const char *const names[2] = {"percentile", "least squares"};
+    double losses[2] = {0, 0};
+    yolk_status status = YOLK_OK;
+    s->low = low;
+    for (int pass = 0; pass < 3 && status == YOLK_OK; pass++) {
+        int way = pass < 2 ? pass : losses[1] <= losses[0];
+        s->high = ways[way];
+        for (int i = 0; i < s->g->value_count; i++)
+            low[i] = YK_MAX(r->least[i], -s->high[i]);
+        if (pass < 2)
+            status = measure(s, s->chosen, &losses[way]);
+        s->job->report->public.ranges = names[way];
+        *loss = losses[way];
+    }
+    return status;
+}
+
+static void search_free(search *s)
+{
+    for (int i = 0; s->expected && i < s->expected_count; i++)
+        yk_detections_free(&s->expected[i]);
+    yk_free(s->expected);
+    yk_free(s->chosen);
+    yk_free(s->nodes);
+}
+
+static yolk_status run_search(search *s, const yk_ranges *ranges, float *low, yk_graph **out)
+{
+    yolk_convert_report *report = &s->job->report->public;
+    double loss = 0;
+    yolk_status status = expect(s);
+    if (status == YOLK_OK)
+        status = choose_ranges(s, ranges, low, &loss);
+    if (status == YOLK_OK)
+        status = yk_graph_bind(s->g, 1, s->job->height, s->job->width);
+    if (status == YOLK_OK)
+        status = divide(s);
+    report->layers = s->node_count;
+    if (status == YOLK_OK && loss > ENOUGH)
+        status = keep_costly(s, loss);
+    yk_graph_unbind(s->g);
+    report->converted = s->node_count - (int)report->kept_count;
+    return status == YOLK_OK ? build(s, s->chosen, out) : status;
+}
+
+yolk_status yk_convert_int8(yk_job *job, yk_graph **graph)
+{
+    yk_graph *made = NULL;
+    yk_samples samples = {0};
+    yk_ranges ranges = {0};
+    search s = {.job = job, .g = *graph, .samples = &samples};
+    int *group = yk_calloc((size_t)s.g->value_count, sizeof *group);
+    float *low = yk_calloc((size_t)s.g->value_count, sizeof *low);
+    s.chosen = yk_calloc((size_t)s.g->node_count, sizeof *s.chosen);
+    yolk_status status = group && low && s.chosen ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
+    for (int i = 0; i < s.g->node_count && status == YOLK_OK; i++)
+        s.chosen[i] = yk_can_quantize(s.g, &s.g->nodes[i]);
+    if (status == YOLK_OK)
+        status = yk_quantize_groups(s.g, group);
+    yk_job_stage(job, 0.15);
+    if (status == YOLK_OK)
+        status = yk_samples_load(job, job->options.calib, job->options.calib_count, &s.g->head, &samples);
+    s.first = yk_calibration_part(samples.count);
+    job->report->public.calib_pictures = s.first;
+    if (status == YOLK_OK)
+        status = yk_calibrate(job, s.g, group, &samples, s.first, job->options.symmetric != 0, &ranges);
+    /* So few pictures that none could be left out are measured on themselves. */
+    s.first = s.first < samples.count ? s.first : 0;
+    s.expected_count = samples.count - s.first;
+    s.deadline_ns = yk_now_ns() + (uint64_t)(YK_MAX(job->options.search_seconds, 0) * 1e9);
+    yk_job_stage(job, 0.6);
+    if (status == YOLK_OK)
+        status = run_search(&s, &ranges, low, &made);
+    if (status == YOLK_OK) {
+        yk_graph_destroy(graph);
+        *graph = made;
+    }
+    search_free(&s);
+    yk_ranges_free(&ranges);
+    yk_samples_free(&samples);
+    yk_free(group);
+    yk_free(low);
+    return status;
+}
