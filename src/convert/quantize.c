@@ -12,7 +12,7 @@
 enum { MOST_PARTS = 24 };
 static const double ENOUGH = 0.06;      /* loss that is not worth a search */
 static const double MOST_FLOAT = 0.35;  /* share of the work that may stay in float */
-static const double WORTHWHILE = 0.001; /* loss that one part must save to stay in float */
+static const double WORTHWHILE = 0.004; /* loss that one part must save to stay in float */
 
 static const yk_detect_options found_all = {.conf = 0.05f, .iou = 0.45f, .max_det = 300};
 
