@@ -1,6 +1,6 @@
 /* Rate of a model's network alone at one shape: no decoding, no letterbox, no head; every slot kept in flight.
  *
- * usage: network_alone MODEL HEIGHT WIDTH THREADS SECONDS [BACKEND] [BATCH]
+ * usage: network_alone MODEL HEIGHT WIDTH THREADS SECONDS [BACKEND [BATCH [fp32|fp16]]]
  * Prints one JSON object: frames, seconds, fps, ms (a frame), latency_ms (one request by itself). */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static double seconds_since(uint64_t start)
 int main(int argc, char **argv)
 {
     if (argc < 6) {
-        fprintf(stderr, "usage: network_alone MODEL HEIGHT WIDTH THREADS SECONDS [BACKEND] [BATCH]\n");
+        fprintf(stderr, "usage: network_alone MODEL HEIGHT WIDTH THREADS SECONDS [BACKEND [BATCH [fp32|fp16]]]\n");
         return 2;
     }
     const int height = atoi(argv[2]), width = atoi(argv[3]), threads = atoi(argv[4]);
@@ -26,7 +26,7 @@ int main(int argc, char **argv)
     yk_graph *graph = NULL;
     yk_exec *exec = NULL;
     const yk_backend *backend = NULL;
-    const yk_compile_options options = {.threads = threads};
+    const yk_compile_options options = {.threads = threads, .half = argc > 8 && strcmp(argv[8], "fp16") == 0};
     int status = 1;
 
     if (yk_import_file(argv[1], &(yk_import_options){0}, &graph) || yk_graph_bind(graph, batch, height, width) ||

@@ -1,4 +1,4 @@
-"""OpenVINO's own rate for one ONNX file: the best of its settings. usage: openvino_worker.py FILE.onnx THREADS SECONDS"""
+"""OpenVINO's own rate for one ONNX file: the best of its settings, in float32 as yolk's default is. usage: openvino_worker.py FILE.onnx THREADS SECONDS"""
 import json
 import sys
 import time
@@ -25,7 +25,7 @@ settings = {
 }
 tried = {}
 for name, config in settings.items():
-    compiled = core.compile_model(model, "CPU", {**config, "INFERENCE_NUM_THREADS": threads})
+    compiled = core.compile_model(model, "CPU", {**config, "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"})
     requests = 1 if name == "latency" else int(compiled.get_property("NUM_STREAMS")) + 1
     queue = AsyncInferQueue(compiled, requests)
     for _ in range(4):

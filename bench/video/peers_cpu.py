@@ -1,8 +1,10 @@
 """yolk detect against ultralytics predict, end to end on real clips, CPU, interleaved in one run.
 
 usage: peers_cpu.py [--rounds N] [--threads N] [--frames N]        (make bench does this; needs ../shared and bench/setup-peers.sh)
-Peers: the checkpoint itself, and ultralytics' ONNX and OpenVINO exports at 640x640 and at the clip's own rectangle. The last
-column is yolk's end-to-end rate as a share of its network alone at the same shape.
+Peers: the checkpoint itself, and ultralytics' ONNX and OpenVINO exports, at 640x640 and at the clip's own rectangle. OpenVINO
+by itself computes in bfloat16 where the processor has it and yolk does so with --precision fp16, so both are run both ways and
+each is compared with the fastest peer of its own precision (one in 16 bits with every peer there is). The last column is
+yolk's end-to-end rate as a share of its network alone at the same shape and precision.
 """
 import argparse
 import json
@@ -18,6 +20,7 @@ import common
 
 CLIPS = {"vtest_h264.mp4": (480, 640), "clip_1080p_h264.mp4": (384, 640)}
 MODELS = ("yolo26n", "yolov8n")
+PEERS = ("ultralytics .pt", "ultralytics onnx", "ultralytics openvino", "ultralytics openvino f32")
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = common.ROOT / ".deps" / "peers" / "bin" / "python"
 
@@ -38,16 +41,17 @@ def export(model, form, height, width):
     return path
 
 
-def run_peer(path, clip, height, width, args):
+def run_peer(path, clip, height, width, args, *more):
     env = {**os.environ, "OMP_NUM_THREADS": str(args.threads), "YOLO_VERBOSE": "false"}
     return last_json(common.run(PYTHON, HERE / "ultralytics_worker.py", path, clip, height, width, args.threads,
-                                args.frames, env=env, cwd=common.WORK))
+                                args.frames, *more, env=env, cwd=common.WORK))
 
 
-def run_yolk(model, clip, height, width, args):
+def run_yolk(model, clip, height, width, args, precision):
     stats = common.WORK / "stats.json"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([common.YOLK, "detect", clip, "--model", model, "--imgsz", f"{height}x{width}", "--device", "cpu",
+                    "--precision", precision,
                     "--threads", str(args.threads), "--max-frames", str(args.frames), "--save-jsonl",
                     common.WORK / "yolk.jsonl", "--stats", stats, "--quiet"], check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -57,9 +61,10 @@ def run_yolk(model, clip, height, width, args):
             "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}
 
 
-def run_network(model, height, width, args):
+def run_network(model, height, width, args, precision):
     tool = common.ROOT / "build" / "bench" / "network_alone"
-    return json.loads(common.run(tool, model, height, width, args.threads, 8))
+    return json.loads(common.run(tool, model, height, width, args.threads, 8, "auto", 1,
+                                 precision))
 
 
 def main():
@@ -77,13 +82,18 @@ def main():
             runs = {}
             for height, width in ((640, 640), rectangle):
                 shape = f"{height}x{width}"
-                runs["yolk", shape] = lambda h=height, w=width: run_yolk(checkpoint, clip, h, w, args)
-                runs["network alone", shape] = lambda h=height, w=width: run_network(checkpoint, h, w, args)
+                for precision in ("fp32", "fp16"):
+                    runs[f"yolk {precision}", shape] = \
+                        lambda h=height, w=width, p=precision: run_yolk(checkpoint, clip, h, w, args, p)
+                    runs[f"network alone {precision}", shape] = \
+                        lambda h=height, w=width, p=precision: run_network(checkpoint, h, w, args, p)
                 runs["ultralytics .pt", shape] = lambda h=height, w=width: run_peer(checkpoint, clip, h, w, args)
                 for form in ("onnx", "openvino"):
                     path = export(model, form, height, width)
                     runs[f"ultralytics {form}", shape] = \
                         lambda p=path, h=height, w=width: run_peer(p, clip, h, w, args)
+                runs["ultralytics openvino f32", shape] = \
+                    lambda p=path, h=height, w=width: run_peer(p, clip, h, w, args, "f32")
             results = {key: [] for key in runs}
             for _ in range(args.rounds):
                 for key, action in runs.items():
@@ -93,16 +103,15 @@ def main():
             for key, values in results.items():
                 rows.append({"clip": clip_name, "model": model, "runner": key[0], "shape": key[1], "fps": fps[key],
                              "runs": values})
-            best = {key: value for key, value in fps.items() if key[0].startswith("ultralytics")}
             for shape in dict.fromkeys(key[1] for key in runs):
-                peers = {key[0]: value for key, value in best.items() if key[1] == shape}
-                fastest = max(peers, key=peers.get)
-                shown.append([clip_name, model, shape, f"{fps['yolk', shape]:.1f}",
-                              *(f"{peers[p]:.1f}" for p in ("ultralytics .pt", "ultralytics onnx", "ultralytics openvino")),
-                              f"{fps['yolk', shape] / peers[fastest]:.2f}x",
-                              f"{fps['yolk', shape] / fps['network alone', shape]:.3f}"])
-    common.table(["clip", "model", "shape", "yolk fps", ".pt", "onnx", "openvino", "over the fastest", "of network alone"],
-                 shown)
+                peers = {p: fps[p, shape] for p in PEERS}
+                for precision, rivals in (("fp32", [p for p in PEERS if p != "ultralytics openvino"]), ("fp16", PEERS)):
+                    own = fps[f"yolk {precision}", shape]
+                    shown.append([clip_name, model, shape, precision, f"{own:.1f}", *(f"{v:.1f}" for v in peers.values()),
+                                  f"{own / max(peers[p] for p in rivals):.2f}x",
+                                  f"{own / fps[f'network alone {precision}', shape]:.3f}"])
+    common.table(["clip", "model", "shape", "precision", "yolk fps", ".pt", "onnx", "openvino", "openvino f32",
+                  "over the fastest", "of network alone"], shown)
     common.keep("video_peers_cpu", "bench/video/peers_cpu.py", rows, threads=args.threads, rounds=args.rounds,
                 frames=args.frames)
 
