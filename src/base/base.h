@@ -145,7 +145,7 @@ bool yk_queue_try_pop(yk_queue *q, void **item); /* false when empty */
 bool yk_queue_pop_within(yk_queue *q, void **item, int milliseconds);
 /* Lets only `limit` items, 1..capacity, wait from now on. */
 void yk_queue_limit(yk_queue *q, size_t limit);
-void yk_queue_close(yk_queue *q);                /* no more pushes; what is in it can still be popped */
-void yk_queue_destroy(yk_queue **q);             /* items left in it are the caller's business; &NULL allowed */
+void yk_queue_close(yk_queue *q);    /* no more pushes; what is in it can still be popped */
+void yk_queue_destroy(yk_queue **q); /* items left in it are the caller's business; &NULL allowed */
 
 #endif

@@ -188,7 +188,8 @@ static void boxes_that_are_not_quite_those_are_left_alone(void **state)
     assert_int_equal(g->head.kind, YK_HEAD_DECODED_V8); /* by its shape alone */
     assert_int_equal(g->output_count, 1);
     assert_int_equal(g->head.classes, 3);
-    assert_fails(yk_head_recognise(g, "anchor-free"), YOLK_ERROR_UNSUPPORTED, "is not laid out like the head \"anchor-free\"");
+    assert_fails(yk_head_recognise(g, "anchor-free"), YOLK_ERROR_UNSUPPORTED,
+                 "is not laid out like the head \"anchor-free\"");
     yk_graph_destroy(&g);
 }
 

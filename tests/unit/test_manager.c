@@ -213,9 +213,8 @@ static void classes_can_be_chosen(void **state)
 static void what_this_build_lacks_is_said(void **state)
 {
     (void)state;
-    const char *const bad[][3] = {{"precision", "int8", "convert the model first"},
-                                  {"device", "cuda", "cuda"},
-                                  {"device", "cuda:1", "cuda:1"}};
+    const char *const bad[][3] = {
+        {"precision", "int8", "convert the model first"}, {"device", "cuda", "cuda"}, {"device", "cuda:1", "cuda:1"}};
     for (size_t k = 0; k < YK_COUNT(bad); k++) {
         yolk_config c = settings();
         yolk_manager *m;

@@ -180,7 +180,7 @@ static void memo_and_stack_work(void **state)
         const char *bytes;
         size_t size;
     } cases[] = {
-        /* each makes (5, 5) */
+    /* each makes (5, 5) */
 #define CASE(text) {text, sizeof(text) - 1}
         CASE("K\5q\0h\0\x86."),         CASE("K\5r\1\0\0\0j\1\0\0\0\x86."),
         CASE("K\5p2\ng2\n\x86."),       CASE("K\5\x94h\0\x86."),
