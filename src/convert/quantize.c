@@ -10,9 +10,9 @@
 #include "convert/job.h"
 
 enum { MOST_PARTS = 24 };
-static const double ENOUGH = 0.06;      /* loss that is not worth a search */
+static const double ENOUGH = 0.035;     /* loss that is not worth a search */
 static const double MOST_FLOAT = 0.35;  /* share of the work that may stay in float */
-static const double WORTHWHILE = 0.004; /* loss that one part must save to stay in float */
+static const double WORTHWHILE = 0.002; /* loss that one part must save to stay in float */
 
 static const yk_detect_options found_all = {.conf = 0.05f, .iou = 0.45f, .max_det = 300};
 
@@ -220,6 +220,8 @@ static yolk_status keep_costly(search *s, double loss)
         status = measure(s, s->chosen, &without);
         if (status != YOLK_OK)
             break;
+        yk_log(YOLK_LOG_INFO, "%s: with %d layers from %s on in float32 too, %.1f%%", s->job->source, p->count,
+               s->g->nodes[p->nodes[0]].name, 100 * without);
         if (loss - without < WORTHWHILE) {
             choose_part(s, p, true);
             continue;
@@ -273,6 +275,8 @@ static yolk_status run_search(search *s, const yk_ranges *ranges, float *low, yk
     if (status == YOLK_OK)
         status = divide(s);
     report->layers = s->node_count;
+    yk_log(YOLK_LOG_INFO, "%s: all of %d layers in int8, ranges by %s, cost %.1f%% of what is found", s->job->source,
+           s->node_count, report->ranges, 100 * loss);
     if (status == YOLK_OK && loss > ENOUGH)
         status = keep_costly(s, loss);
     yk_graph_unbind(s->g);

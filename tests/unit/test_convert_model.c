@@ -1,248 +1,308 @@
-/* One model file into another: options, refusals, and the same network on the other side. */
-#include "export/export.h"
-#include "head_test.h"
-#include "import/import.h"
+/* Conversions whole, of a network that finds cells of pure colour, on the reference backend. */
+#include <dirent.h>
+
+#include "convert/job.h"
 #include "yk_temp.h"
+#include "yk_tiny.h"
 #include "yolk/yolk.h"
 
-/* Writes a graph as a raw ONNX model, which yolk reads back by what it says of its head. */
-static const char *write_graph(yk_graph *g, const char *name, bool dynamic)
+static const char *const names[3] = {"red", "green", "blue"};
+
+/* A path that stays, where those of yk_temp_path() are used in turn. */
+static const char *at(const char *name)
 {
-    yk_buffer bytes = {0};
-    g->class_names = yk_calloc((size_t)g->head.classes, sizeof *g->class_names);
-    for (int i = 0; i < g->head.classes; i++)
-        g->class_names[i] = yk_format("it's \"%d\"\\\n\xc3\xa9", i);
-    assert_ok(yk_graph_bind(g, 1, HEAD_SIDE, HEAD_SIDE));
-    assert_ok(yk_export_onnx(g, &(yk_onnx_options){.dynamic = dynamic, .metadata = true}, &bytes));
-    const char *path = yk_temp_write(name, bytes.data, bytes.size);
-    yk_buffer_free(&bytes);
+    static char paths[64][300];
+    static int used;
+    for (int i = 0; i < used; i++) {
+        if (strcmp(strrchr(paths[i], '/') + 1, name) == 0)
+            return paths[i];
+    }
+    assert_true(used < 64);
+    snprintf(paths[used], sizeof paths[0], "%s/%s", yk_temp_folder, name);
+    return paths[used++];
+}
+
+static const char *source(void)
+{
+    const char *path = at("tiny.onnx");
+    if (access(path, R_OK) != 0)
+        yk_tiny_write(path, 0, names);
     return path;
 }
 
-static const char *source(yk_graph *g, const char *name)
+/* A folder of `count` pictures with one cell each. */
+static const char *pictures(const char *folder, int count)
 {
-    const char *path = write_graph(g, name, true);
-    yk_graph_destroy(&g);
-    return path;
-}
-
-static yk_graph *import(const char *path)
-{
-    yk_graph *g;
-    assert_ok(yk_import_file(path, NULL, &g));
-    return g;
-}
-
-/* Both files decode a picture to the same boxes. */
-static void same_network(const char *a, const char *b, int64_t height, int64_t width)
-{
-    int64_t count, again;
-    yk_graph *first = import(a), *second = import(b);
-    assert_int_equal(first->head.kind, second->head.kind);
-    assert_int_equal(first->stride, second->stride);
-    assert_ok(yk_head_append_decode(first));
-    assert_ok(yk_head_append_decode(second));
-    float *x = head_run(first, height, width, &count), *y = head_run(second, height, width, &again);
-    assert_int_equal(count, again);
-    head_same(x, y, count, 1e-5f);
-    free(x);
-    free(y);
-    yk_graph_destroy(&first);
-    yk_graph_destroy(&second);
-}
-
-static void heads_of_every_kind(void **state)
-{
-    (void)state;
-    yk_graph *graphs[] = {head_anchor_free(3, 4, 0), head_anchor_free(3, 1, 10), head_anchors(2), head_yolox(3, false)};
-    static const int kinds[] = {YK_HEAD_ANCHOR_FREE, YK_HEAD_ANCHOR_FREE, YK_HEAD_ANCHORS, YK_HEAD_YOLOX};
-    graphs[3]->head.kind = YK_HEAD_YOLOX;
-    graphs[3]->head.classes = 3;
-    for (int i = 0; i < 4; i++) {
-        const char *from = i == 3 ? write_graph(graphs[3], "in.onnx", false) : source(graphs[i], "in.onnx");
-        const char *to = yk_temp_path("out.onnx");
-        assert_ok(yolk_convert(from, to, NULL, NULL));
-        same_network(from, to, HEAD_SIDE, HEAD_SIDE);
-        yk_graph *g = import(to);
-        assert_int_equal(g->head.kind, kinds[i]);
-        assert_int_equal(g->input_height, HEAD_SIDE);
-        assert_string_equal(g->class_names[1], "it's \"1\"\\ \xc3\xa9"); /* a line end is no part of a name */
-        assert_true(yk_graph_accepts(g, 1, 96, 160));
-        yk_graph_destroy(&g);
+    static uint8_t pixels[YK_TINY_SIDE * YK_TINY_SIDE * 3];
+    char name[64];
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%s/%03d.png", folder, i);
+        const char *path = yk_temp_text(name, "");
+        yolk_image image = yk_tiny_picture(pixels, YK_TINY_SIDE, YK_TINY_SIDE, i % 8, i / 8 % 8, i % 3);
+        assert_ok(yolk_image_save(&image, path));
     }
-    yk_graph_destroy(&graphs[3]);
+    return at(folder);
 }
 
-static void another_size(void **state)
+static yolk_convert_options options_for(yolk_precision precision)
 {
-    (void)state;
-    const char *from = source(head_anchor_free(3, 4, 0), "in.onnx"), *to = yk_temp_path("wide.onnx");
     yolk_convert_options o;
     yolk_convert_options_defaults(&o);
-    o.input_height = 96;
-    o.input_width = 160;
-    assert_ok(yolk_convert(from, to, &o, NULL));
-    same_network(from, to, 96, 160);
-    yk_graph *g = import(to);
-    assert_int_equal(g->input_height, 96);
-    assert_int_equal(g->input_width, 160);
-    yk_graph_destroy(&g);
-    o.input_width = 100;
-    assert_fails(yolk_convert(from, to, &o, NULL), YOLK_ERROR_INVALID_ARGUMENT,
-                 "in.onnx: the model cannot take 96x100");
-    assert_non_null(strstr(yolk_last_error(), "multiples of 32"));
-    o.input_width = -1;
-    assert_fails(yolk_convert(from, to, &o, NULL), YOLK_ERROR_INVALID_ARGUMENT, "sides cannot be negative");
+    o.precision = precision;
+    o.backend = "reference";
+    o.threads = 1;
+    return o;
 }
 
-static void open_sizes(void **state)
+static bool exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+/* Files in the test's folder that a conversion left under way. */
+static int left_over(void)
+{
+    DIR *d = opendir(yk_temp_folder);
+    int count = 0;
+    assert_non_null(d);
+    for (struct dirent *e = readdir(d); e; e = readdir(d))
+        count += strstr(e->d_name, ".tmp") != NULL;
+    closedir(d);
+    return count;
+}
+
+static void check_file(const char *path, const char *precision, const char *words)
+{
+    yolk_model_list *list;
+    assert_ok(yolk_model_list_create_file(path, &list));
+    const yolk_model_info *m = yolk_model_list_get(list, 0);
+    assert_string_equal(m->error, "");
+    assert_string_equal(m->precision, precision);
+    assert_string_equal(m->head, "anchor-free");
+    if (!strstr(m->check, words))
+        fail_msg("'%s' is not in '%s'", words, m->check);
+    yolk_model_list_destroy(&list);
+}
+
+static void int8_is_calibrated_and_checked(void **state)
 {
     (void)state;
-    yk_graph *graphs[] = {head_anchor_free(3, 4, 0), head_anchor_free(3, 1, 10), head_anchors(2)};
-    yolk_convert_options o;
-    yolk_convert_options_defaults(&o);
-    o.dynamic = 1;
-    for (int i = 0; i < 3; i++) {
-        const char *from = source(graphs[i], "in.onnx"), *to = yk_temp_path("open.onnx");
-        assert_ok(yolk_convert(from, to, &o, NULL));
-        same_network(from, to, HEAD_SIDE, HEAD_SIDE);
-        same_network(from, to, 96, 160);
-        yk_graph *g = import(to);
-        assert_true(g->dynamic_size && g->dynamic_batch);
-        yk_graph_destroy(&g);
+    const char *made = at("int8.onnx");
+    for (int symmetric = 0; symmetric < 2; symmetric++) {
+        yolk_convert_options o = options_for(YOLK_PRECISION_INT8);
+        yolk_convert_report *r;
+        o.calib = pictures("calib", 12);
+        o.symmetric = symmetric;
+        assert_ok(yolk_convert(source(), made, &o, &r));
+        assert_int_equal(r->layers, 2);
+        assert_int_equal(r->converted, 2);
+        assert_int_equal(r->kept_count, 0);
+        assert_int_equal(r->calib_pictures, 9);
+        assert_int_equal(r->check, YOLK_CHECK_AGREEMENT);
+        assert_int_equal(r->pictures, 3);
+        assert_int_equal(r->boxes, 3);
+        assert_true(r->passed && r->agreement == 1 && r->score_difference < 0.03);
+        assert_true(r->bytes > 0 && r->source_bytes > r->bytes / 4);
+        check_file(made, "int8", r->text);
+        check_file(made, "int8", "100.0% of 3 boxes agree");
+        yolk_convert_report_destroy(&r);
+        assert_null(r);
     }
+    assert_int_equal(left_over(), 0);
 }
 
-static void raw_heads(void **state)
+static void fp16_is_checked(void **state)
 {
     (void)state;
-    yk_graph *graphs[] = {head_anchor_free(3, 4, 0), head_anchor_free(3, 1, 10), head_anchors(2)};
-    yolk_convert_options o;
-    yolk_convert_options_defaults(&o);
-    o.raw_head = 1;
-    for (int i = 0; i < 3; i++) {
-        const char *from = source(graphs[i], "in.onnx"), *to = yk_temp_path("raw.onnx");
-        assert_ok(yolk_convert(from, to, &o, NULL));
-        same_network(from, to, HEAD_SIDE, HEAD_SIDE);
+    yolk_convert_options o = options_for(YOLK_PRECISION_FP16);
+    yolk_convert_report *r;
+    const char *made = at("fp16.onnx");
+    o.val = pictures("val", 5);
+    assert_ok(yolk_convert(source(), made, &o, &r));
+    assert_int_equal(r->converted, 2);
+    assert_int_equal(r->pictures, 5);
+    assert_true(r->passed && r->agreement == 1);
+    check_file(made, "fp16", "on 5 pictures");
+    yolk_convert_report_destroy(&r);
+}
+
+/* Cell (i % 8, i / 8), class i % 3, as YOLO labels say it; `off` moves them away. */
+static const char *labels(const char *folder, int count, double off)
+{
+    char name[64], text[96];
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%s/%03d.txt", folder, i);
+        snprintf(text, sizeof text, "%d %.6f %.6f 0.125 0.125\n", i % 3, (i % 8 + 0.5) / 8 + off,
+                 (i / 8 % 8 + 0.5) / 8);
+        yk_temp_text(name, text);
     }
+    return at(folder);
 }
 
-/* A model that has a fixed size for good, and a head that cannot be cut off. */
-static const char *fixed_model(void)
-{
-    yk_graph *g = head_anchor_free(3, 1, 0);
-    assert_ok(yk_head_append_decode(g));
-    assert_ok(yk_graph_bind(g, 1, HEAD_SIDE, HEAD_SIDE));
-    yk_id fixed = graph_noise(g, "fixed", DIMS(1, 7, 84), 1);
-    g->outputs[0] = yk_build_binary(g, YK_OP_ADD, g->outputs[0], fixed, "moved");
-    const char *path = write_graph(g, "fixed.onnx", false);
-    yk_graph_destroy(&g);
-    return path;
-}
-
-static void what_cannot_be(void **state)
+static void ground_truth_gives_average_precision(void **state)
 {
     (void)state;
-    const char *from = fixed_model(), *to = yk_temp_path("never.onnx");
-    yolk_convert_options o;
-    yolk_convert_options_defaults(&o);
-    assert_fails(yolk_convert(NULL, to, NULL, NULL), YOLK_ERROR_INVALID_ARGUMENT, "needs a source");
-    assert_fails(yolk_convert(from, NULL, NULL, NULL), YOLK_ERROR_INVALID_ARGUMENT, "destination");
-    assert_fails(yolk_convert(from, "model.engine", NULL, NULL), YOLK_ERROR_UNSUPPORTED,
-                 "model.engine: yolk writes .onnx");
-    assert_fails(yolk_convert(yk_temp_path("gone.pt"), to, NULL, NULL), YOLK_ERROR_NOT_FOUND, "gone.pt");
-    o.input_height = o.input_width = 96;
-    assert_fails(yolk_convert(from, to, &o, NULL), YOLK_ERROR_UNSUPPORTED,
-                 "works for 64x64 (height x width) only, not for 96x96");
-    yolk_convert_options_defaults(&o);
-    o.dynamic = 1;
-    assert_fails(yolk_convert(from, to, &o, NULL), YOLK_ERROR_UNSUPPORTED,
-                 "fixed.onnx: the model was made for a fixed size");
-    yolk_convert_options_defaults(&o);
-    o.raw_head = 1;
-    assert_fails(yolk_convert(from, to, &o, NULL), YOLK_ERROR_UNSUPPORTED, "cannot be told from the rest");
-    o.head = "v10";
-    assert_fails(yolk_convert(from, to, &o, NULL), YOLK_ERROR_INVALID_ARGUMENT, "there is no head \"v10\"");
-    o.struct_size = 0;
-    assert_fails(yolk_convert(from, to, &o, NULL), YOLK_ERROR_INVALID_ARGUMENT, "yolk_convert_options_defaults()");
-    assert_int_not_equal(access(to, F_OK), 0);
-    assert_fails(yolk_convert(from, yk_temp_path("no/such/folder.onnx"), NULL, NULL), YOLK_ERROR_NOT_FOUND,
-                 "folder.onnx");
+    yolk_convert_options o = options_for(YOLK_PRECISION_INT8);
+    yolk_convert_report *r;
+    o.calib = pictures("calib", 12);
+    o.val = pictures("val", 6);
+    o.labels = labels("labels", 6, 0);
+    assert_ok(yolk_convert(source(), at("truth.onnx"), &o, &r));
+    assert_int_equal(r->check, YOLK_CHECK_PRECISION);
+    assert_true(r->source_ap > 0.99 && r->ap > 0.99);
+    check_file(at("truth.onnx"), "int8", "AP50-95 1.0000, source 1.0000, on 6 pictures");
+    yolk_convert_report_destroy(&r);
 }
 
-static void options_of_an_older_program(void **state)
+/* Where nothing is found nothing can be checked: nothing is left of the conversion. */
+static void a_bad_calibration_leaves_no_file(void **state)
 {
     (void)state;
-    const char *from = source(head_anchor_free(3, 1, 0), "in.onnx"), *to = yk_temp_path("old.onnx");
-    yolk_convert_options o;
-    memset(&o, 0xee, sizeof o); /* what it does not know is not looked at */
-    o.struct_size = offsetof(yolk_convert_options, dynamic);
-    o.input_height = o.input_width = 96;
-    assert_ok(yolk_convert(from, to, &o, NULL));
-    yk_graph *g = import(to);
-    assert_int_equal(g->input_height, 96);
-    yk_graph_destroy(&g);
+    static uint8_t black[YK_TINY_SIDE * YK_TINY_SIDE * 3];
+    yolk_image image = yk_tiny_picture(black, YK_TINY_SIDE, YK_TINY_SIDE, 0, 0, 0);
+    yolk_convert_options o = options_for(YOLK_PRECISION_INT8);
+    yolk_convert_report *r;
+    const char *made = at("bad.onnx");
+    memset(black, 0, sizeof black);
+    assert_ok(yolk_image_save(&image, yk_temp_text("black/a.png", "")));
+    o.calib = at("black");
+    assert_fails(yolk_convert(source(), made, &o, &r), YOLK_ERROR_INACCURATE, "finds nothing in these pictures");
+    assert_non_null(r);
+    assert_false(r->passed);
+    yolk_convert_report_destroy(&r);
+    assert_false(exists(made));
+    assert_int_equal(left_over(), 0);
 }
 
-static void memory_that_runs_out(void **state)
+/* A network that has lost a class is not let through, whatever it is judged by. */
+static void what_finds_less_is_refused(void **state)
 {
     (void)state;
-    const char *from = source(head_anchor_free(2, 4, 0), "in.onnx"), *to = yk_temp_path("memory.onnx");
+    yk_report report = {0};
+    yk_job job = {.source = "tiny", .report = &report, .width = YK_TINY_SIDE, .height = YK_TINY_SIDE};
+    job.options = options_for(YOLK_PRECISION_INT8);
+    job.options.val = pictures("val", 6);
+    assert_ok(yk_backend_choose("reference", "cpu", &job.backend));
+    yk_graph *whole = yk_tiny_graph(names), *less = yk_tiny_graph(names);
+    ((float *)less->values[yk_graph_find(less, "classes.bias")].data)[1] = -1000;
+    assert_ok(yk_validate(&job, whole, whole));
+    assert_true(report.public.passed);
+    assert_fails(yk_validate(&job, whole, less), YOLK_ERROR_INACCURATE, "a share of at least 0.97");
+    assert_true(report.public.agreement < 0.9);
+    job.options.labels = labels("labels", 6, 0);
+    assert_fails(yk_validate(&job, whole, less), YOLK_ERROR_INACCURATE, "lower by at most 0.01");
+    assert_true(report.public.ap < 0.7 && report.public.source_ap > 0.99);
+    job.options.max_ap_loss = 0.9;
+    assert_ok(yk_validate(&job, whole, less));
+    yk_graph_destroy(&whole);
+    yk_graph_destroy(&less);
+    yk_free(report.text);
+}
+
+static void without_a_check_the_file_says_so(void **state)
+{
+    (void)state;
+    yolk_convert_options o = options_for(YOLK_PRECISION_FP16);
+    const char *made = at("unchecked.onnx");
+    o.no_validate = 1;
+    assert_ok(yolk_convert(source(), made, &o, NULL));
+    check_file(made, "fp16", "not checked");
+}
+
+static void what_is_missing_is_said(void **state)
+{
+    (void)state;
+    const char *made = at("missing.onnx");
+    yolk_convert_options o = options_for(YOLK_PRECISION_INT8);
+    yolk_convert_report *r;
+    assert_fails(yolk_convert(source(), made, &o, &r), YOLK_ERROR_INVALID_ARGUMENT, "--calib");
+    assert_null(r);
+    o.calib = at("nowhere");
+    assert_fails(yolk_convert(source(), made, &o, &r), YOLK_ERROR_NOT_FOUND, "nowhere");
+    yk_temp_text("empty/readme", "");
+    o.calib = at("empty");
+    assert_fails(yolk_convert(source(), made, &o, &r), YOLK_ERROR_NOT_FOUND, "no picture");
+    o = options_for(YOLK_PRECISION_FP16);
+    assert_fails(yolk_convert(source(), made, &o, &r), YOLK_ERROR_INVALID_ARGUMENT, "--val");
+    o.calib = pictures("val", 5);
+    o.labels = "labels";
+    assert_fails(yolk_convert(source(), made, &o, &r), YOLK_ERROR_INVALID_ARGUMENT, "--val");
+    o = options_for((yolk_precision)7);
+    assert_fails(yolk_convert(source(), made, &o, &r), YOLK_ERROR_INVALID_ARGUMENT, "precision 7");
+    o = options_for(YOLK_PRECISION_INT8);
+    o.calib = at("val");
+    o.calib_count = 0;
+    assert_fails(yolk_convert(source(), made, &o, &r), YOLK_ERROR_INVALID_ARGUMENT, "0 pictures");
+    assert_fails(yolk_convert(at("int8.onnx"), made, &(yolk_convert_options){0}, &r), YOLK_ERROR_INVALID_ARGUMENT,
+                 "defaults");
+    assert_false(exists(made));
+}
+
+static void int8_is_not_converted_again(void **state)
+{
+    (void)state;
+    yolk_convert_options o = options_for(YOLK_PRECISION_INT8);
+    const char *first = at("first.onnx");
+    o.calib = pictures("calib", 12);
+    assert_ok(yolk_convert(source(), first, &o, NULL));
+    assert_fails(yolk_convert(first, at("second.onnx"), &o, NULL), YOLK_ERROR_UNSUPPORTED, "int8 already");
+}
+
+static int stop_at_third(void *user, const yolk_convert_progress *p)
+{
+    int *calls = user;
+    assert_true(p->fraction >= 0 && p->fraction <= 1 && p->stage);
+    return ++*calls == 3;
+}
+
+static void it_can_be_stopped(void **state)
+{
+    (void)state;
+    int calls = 0;
+    yolk_convert_options o = options_for(YOLK_PRECISION_INT8);
+    yolk_convert_report *r;
+    o.calib = pictures("calib", 12);
+    o.progress = stop_at_third;
+    o.user = &calls;
+    assert_fails(yolk_convert(source(), at("stopped.onnx"), &o, &r), YOLK_ERROR_CANCELED, "was stopped");
+    assert_int_equal(calls, 3);
+    assert_null(r);
+    assert_false(exists(at("stopped.onnx")));
+}
+
+/* Every seventh allocation of a conversion fails in turn. */
+static void memory_may_be_short(void **state)
+{
+    (void)state;
+    yolk_convert_options o = options_for(YOLK_PRECISION_INT8);
+    const char *made = at("short.onnx"), *from = source();
+    o.calib = pictures("few", 4);
     yolk_status status = YOLK_ERROR_OUT_OF_MEMORY;
-    long n = 1;
-    for (; status != YOLK_OK && n < 5000; n++) {
+    for (long n = 1; status != YOLK_OK; n += 7) {
         yk_alloc_fail_at(n);
-        status = yolk_convert(from, to, NULL, NULL);
+        status = yolk_convert(from, made, &o, NULL);
         yk_alloc_fail_at(0);
-        if (status != YOLK_OK)
+        if (status != YOLK_OK) {
             assert_int_equal(status, YOLK_ERROR_OUT_OF_MEMORY);
-        assert_int_equal(access(to, F_OK) == 0, status == YOLK_OK);
-    }
-    assert_int_equal(status, YOLK_OK);
-    assert_true(n > 100);
-}
-
-static void checkpoints_and_exports_of_the_same_model(void **state)
-{
-    (void)state;
-    static const char *const models[] = {"yolo26n", "yolov8n"};
-    if (!yk_shared())
-        YK_SKIP("the folder of test data is not there");
-    for (int i = 0; i < 2; i++) {
-        char pt[1024], onnx[1024];
-        snprintf(pt, sizeof pt, "%s/data/weights/%s.pt", yk_shared(), models[i]);
-        snprintf(onnx, sizeof onnx, "%s/data/weights/%s.onnx", yk_shared(), models[i]);
-        const char *to = yk_temp_path("converted.onnx");
-        assert_ok(yolk_convert(pt, to, NULL, NULL));
-        yk_graph *a = import(to), *b = import(onnx);
-        assert_string_equal(a->family, models[i]);
-        assert_string_equal(b->family, models[i]);
-        assert_string_equal(a->class_names[79], b->class_names[79]);
-        assert_int_equal(a->head.kind, YK_HEAD_ANCHOR_FREE);
-        assert_memory_equal(&a->head, &b->head, sizeof a->head);
-        /* Raw outputs on a small picture: the reference is slow. */
-        for (int output = 0; output < 6; output++) {
-            int64_t count, again;
-            assert_ok(yk_graph_bind(a, 1, 64, 64));
-            assert_ok(yk_graph_bind(b, 1, 64, 64));
-            float *x = graph_run(a, output, &count), *y = graph_run(b, output, &again);
-            assert_int_equal(count, again);
-            head_same(x, y, count, 2e-3f);
-            free(x);
-            free(y);
+            assert_false(exists(made));
         }
-        yk_graph_destroy(&a);
-        yk_graph_destroy(&b);
     }
+    assert_int_equal(left_over(), 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(heads_of_every_kind),  cmocka_unit_test(another_size),
-        cmocka_unit_test(open_sizes),           cmocka_unit_test(raw_heads),
-        cmocka_unit_test(what_cannot_be),       cmocka_unit_test(options_of_an_older_program),
-        cmocka_unit_test(memory_that_runs_out), cmocka_unit_test(checkpoints_and_exports_of_the_same_model),
+        cmocka_unit_test(int8_is_calibrated_and_checked),
+        cmocka_unit_test(fp16_is_checked),
+        cmocka_unit_test(ground_truth_gives_average_precision),
+        cmocka_unit_test(a_bad_calibration_leaves_no_file),
+        cmocka_unit_test(what_finds_less_is_refused),
+        cmocka_unit_test(without_a_check_the_file_says_so),
+        cmocka_unit_test(what_is_missing_is_said),
+        cmocka_unit_test(int8_is_not_converted_again),
+        cmocka_unit_test(it_can_be_stopped),
+        cmocka_unit_test(memory_may_be_short),
     };
-    return cmocka_run_group_tests_name("convert_model", tests, yk_temp_make, yk_temp_remove);
+    return cmocka_run_group_tests_name("conversion", tests, yk_temp_make, yk_temp_remove);
 }
