@@ -64,6 +64,15 @@ static int print_table(const yolk_model_list *list)
     return table_print(&t, 1 << 4 | 1 << 7 | 1 << 8);
 }
 
+static void tell_checks(const yolk_model_list *list)
+{
+    for (size_t i = 0; i < yolk_model_list_count(list); i++) {
+        const yolk_model_info *m = yolk_model_list_get(list, i);
+        if (*m->check)
+            printf("%s: %s\n", m->name, m->check);
+    }
+}
+
 /* One that cannot be used is told about, but only a file that was asked for by name makes a failure of it. */
 static int tell_faults(const yolk_model_list *list, bool named)
 {
@@ -99,6 +108,8 @@ int command_models(const arguments *args)
         status = print_json(list);
     else if (any_usable(list))
         status = print_table(list);
+    if (!args->values[OPT_JSON])
+        tell_checks(list);
     int faults = tell_faults(list, !folder);
     yolk_model_list_destroy(&list);
     return status != STATUS_DONE ? status : faults;

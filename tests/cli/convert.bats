@@ -93,3 +93,29 @@ found() {
     says "333"
     [ ! -e model.onnx ]
 }
+
+@test "half precision, checked on pictures" {
+    need "$MODEL"
+    need "$BUS"
+    mkdir pictures
+    cp "$BUS" "$ZIDANE" pictures
+    yolk convert "$MODEL" -o half.onnx --precision fp16 --val pictures --imgsz 320
+    exits 0
+    says "layers in fp16"
+    says "boxes agree"
+    yolk models half.onnx --json
+    jq -e '.[0] | .precision == "fp16" and (.check | test("agree.*on 2 pictures"))' out
+}
+
+@test "what a conversion needs is said" {
+    need "$MODEL"
+    yolk convert "$MODEL" -o x.onnx --precision int8
+    refused "--calib"
+    yolk convert "$MODEL" -o x.onnx --precision fp16
+    refused "--val"
+    yolk convert "$MODEL" -o x.onnx --precision fp8
+    exits 2
+    yolk convert "$MODEL" -o x.onnx --precision int8 --calib nowhere
+    refused "nowhere"
+    [ ! -e x.onnx ]
+}
