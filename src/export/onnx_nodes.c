@@ -332,37 +332,13 @@ static void write_resize(yk_onnx_writer *w, const yk_node *n, yk_onnx_name x, yk
 
 static void write_constant_of_shape(yk_onnx_writer *w, const yk_node *n, yk_onnx_name x, yk_onnx_name y)
 {
-    /* The value is kept as a number; zero bytes are zero in every type, and one is spelled out for those that need it.
-     */
     const yk_attrs *a = &n->attrs;
-    union {
-        float f32;
-        double f64;
-        int64_t i64;
-        int32_t i32;
-        uint8_t u8;
-        uint8_t bytes[8];
-    } value = {.bytes = {0}};
-    switch (a->to) {
-    case YK_F32:
-        value.f32 = a->alpha;
-        break;
-    case YK_F64:
-        value.f64 = a->alpha;
-        break;
-    case YK_I64:
-        value.i64 = (int64_t)a->alpha;
-        break;
-    case YK_I32:
-        value.i32 = (int32_t)a->alpha;
-        break;
-    default:
-        value.u8 = (uint8_t)a->alpha;
-    }
+    uint64_t value = 0; /* room for one of any type */
+    yk_convert(YK_F32, &a->alpha, a->to, &value, 1);
     const int64_t one = 1;
     size_t mark = begin(w, "ConstantOfShape", derived(n->name, NULL), &x, 1, y);
     size_t attribute = begin_attribute(w, "value", ATTRIBUTE_TENSOR);
-    yk_onnx_write_tensor(w->out, PB_ATTRIBUTE_TENSOR, "value", a->to, &one, 1, value.bytes, yk_type_size(a->to));
+    yk_onnx_write_tensor(w->out, PB_ATTRIBUTE_TENSOR, "value", a->to, &one, 1, &value, yk_type_size(a->to));
     yk_pb_end(w->out, attribute);
     end(w, mark);
 }

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Larger than any window or padding that makes sense. */
-enum { MAX_EXTENT = 1 << 20 };
+/* Larger than any window or padding that makes sense; and the largest integer up to which a float holds all. */
+enum { MAX_EXTENT = 1 << 20, MAX_FILL = 1 << 24 };
 
 /* One number for height and one for width. */
 static yolk_status read_pair(yk_onnx_importer *im, const yk_onnx_node *n, const char *attribute, int out[2])
@@ -226,17 +226,16 @@ static yolk_status convert_constant_of_shape(yk_onnx_importer *im, const yk_onnx
             return status;
         if (yk_shape_count(&t.shape) != 1)
             return yk_onnx_fail(im, n, "its value is not a single number");
-        int32_t i32;
-        int64_t i64;
+        int64_t number, bits;
         a.to = t.type;
         if (t.type == YK_F32) {
             memcpy(&a.alpha, t.data, sizeof a.alpha);
-        } else if (t.type == YK_I64) {
-            memcpy(&i64, t.data, sizeof i64);
-            a.alpha = (float)i64;
-        } else if (t.type == YK_I32) {
-            memcpy(&i32, t.data, sizeof i32);
-            a.alpha = (float)i32;
+        } else if (t.type == YK_I64 || t.type == YK_I32) {
+            memcpy(&bits, t.data, yk_type_size(t.type)); /* the file does not align it */
+            yk_convert(t.type, &bits, YK_I64, &number, 1);
+            if (number > MAX_FILL || number < -MAX_FILL)
+                return yk_onnx_fail(im, n, "its value %lld is too large", (long long)number);
+            a.alpha = (float)number;
         } else if (t.type == YK_BOOL || t.type == YK_U8) {
             a.alpha = *(const uint8_t *)t.data;
         } else {

@@ -113,7 +113,7 @@ static yolk_status external_data(yk_onnx_importer *im, yk_span body, const char 
             valid = valid && entry_number(value, &length);
     }
     yk_onnx_text name = yk_onnx_text_of(location);
-    if (!valid || strlen(name.text) != location.size || memcmp(name.text, location.data, location.size) != 0)
+    if (!valid || !yk_span_is(location, name.text))
         return yk_fail(YOLK_ERROR_DAMAGED, "the weights of \"%s\" lie in another file, but where is not readable", who);
     if (!im->folder)
         return yk_fail(YOLK_ERROR_UNSUPPORTED,

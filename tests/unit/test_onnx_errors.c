@@ -108,6 +108,30 @@ static void attributes_that_are_not_done(void **state)
     refused(&m, YOLK_ERROR_UNSUPPORTED, "several dimensions at once; export the model with opset=13");
 }
 
+static void values_that_a_constant_of_shape_cannot_have(void **state)
+{
+    (void)state;
+    static const struct {
+        int type, count, size;
+        const char *words;
+    } cases[] = {{ONNX_F64, 1, 8, "a value of type float64"},
+                 {ONNX_I8, 1, 1, "a value of type int8"},
+                 {ONNX_F32, 2, 8, "not a single number"},
+                 {ONNX_I64, 1, 8, "is too large"}};
+    for (size_t i = 0; i < YK_COUNT(cases); i++) {
+        onnx_model m = onnx_small();
+        onnx_list(&m, "list", 1, 2, 3);
+        size_t n = onnx_begin(&m, "ConstantOfShape", "list", "y"), a = yk_pb_begin(&m.graph, 5);
+        yk_pb_text(&m.graph, 1, "value");
+        size_t t = yk_pb_begin(&m.graph, 5);
+        onnx_tensor(&m.graph, "", cases[i].type, DIMS(cases[i].count), "01234567", (size_t)cases[i].size);
+        yk_pb_end(&m.graph, t);
+        yk_pb_end(&m.graph, a);
+        onnx_end(&m, n);
+        refused(&m, YOLK_ERROR_UNSUPPORTED, cases[i].words);
+    }
+}
+
 static void inputs_that_do_not_fit(void **state)
 {
     (void)state;
@@ -274,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(operators_that_are_not_known_are_named),
         cmocka_unit_test(attributes_that_are_not_done),
+        cmocka_unit_test(values_that_a_constant_of_shape_cannot_have),
         cmocka_unit_test(inputs_that_do_not_fit),
         cmocka_unit_test(links_that_lead_nowhere),
         cmocka_unit_test(nodes_in_any_order_are_sorted),

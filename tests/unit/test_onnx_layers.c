@@ -219,6 +219,76 @@ static void best_values_and_where_they_are(void **state)
     free(out);
 }
 
+/* A picture of any size, whose numbers of rows and columns the model works with. */
+static onnx_model open_sized(void)
+{
+    onnx_model m = {0};
+    onnx_value(&m, 11, "x", ONNX_F32, DIMS(0, 3, 0, 0));
+    onnx_list(&m, "boxes_shape", 1, -1, 6);
+    onnx_node(&m, "Reshape", "y boxes_shape", "boxes");
+    onnx_value(&m, 12, "boxes", ONNX_F32, DIMS(1, -1, 6));
+    onnx_node(&m, "Shape", "x", "shape");
+    onnx_list(&m, "zero", 0);
+    onnx_list(&m, "one", 1);
+    onnx_list(&m, "two", 2);
+    onnx_list(&m, "four", 4);
+    onnx_metadata(&m, "imgsz", "96");
+    return m;
+}
+
+static void resize_to_sizes_that_follow_the_picture(void **state)
+{
+    (void)state;
+    onnx_model m = open_sized();
+    onnx_node(&m, "Slice", "shape zero two", "front");
+    onnx_node(&m, "Slice", "shape two four", "sides");
+    onnx_node(&m, "Mul", "sides two", "doubled");
+    size_t n = onnx_begin(&m, "Concat", "front doubled", "sizes");
+    onnx_int(&m, "axis", 0);
+    onnx_end(&m, n);
+    onnx_node(&m, "Resize", "x - - sizes", "y");
+    yk_graph *g;
+    assert_ok(onnx_import(&m, "end2end", &g));
+    assert_int_equal(g->input_width, 96);
+    assert_ok(yk_graph_bind(g, 1, 4, 6));
+    assert_string_equal(graph_shape(g, g->outputs[0]), "1x48x6");
+    assert_true(g->nodes[0].attrs.scale_h == 2 && g->nodes[0].attrs.scale_w == 2);
+    yk_graph_destroy(&g);
+    m = open_sized();
+    onnx_node(&m, "Slice", "shape two four", "sides");
+    onnx_node(&m, "Add", "sides one", "sizes");
+    n = onnx_begin(&m, "Resize", "x - - sizes", "y");
+    onnx_ints(&m, "axes", 2, 3);
+    onnx_end(&m, n);
+    assert_fails(onnx_import(&m, "end2end", &g), YOLK_ERROR_UNSUPPORTED, "follow the picture's in a way");
+}
+
+static void numbers_that_change_with_the_picture(void **state)
+{
+    (void)state;
+    yk_graph *g;
+    onnx_model m = open_sized();
+    onnx_node(&m, "Slice", "shape two four", "sides");
+    onnx_list(&m, "places", 2, 3);
+    onnx_node(&m, "Sub", "sides one", "end");
+    onnx_list(&m, "start", 0, 0);
+    onnx_node(&m, "Slice", "x start end places", "y");
+    assert_fails(onnx_import(&m, "end2end", &g), YOLK_ERROR_UNSUPPORTED, "input 2 changes with the picture's size");
+    m = open_sized();
+    size_t n = onnx_begin(&m, "Split", "x", "y z");
+    onnx_int(&m, "axis", 2);
+    onnx_end(&m, n);
+    assert_fails(onnx_import(&m, "end2end", &g), YOLK_ERROR_UNSUPPORTED, "splits a dimension that changes");
+    /* The number of channels does not. */
+    m = open_sized();
+    n = onnx_begin(&m, "Split", "x", "a y b");
+    onnx_int(&m, "axis", 1);
+    onnx_end(&m, n);
+    assert_ok(onnx_import(&m, "end2end", &g));
+    assert_int_equal(g->nodes[0].attrs.ends[0], 2);
+    yk_graph_destroy(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +306,8 @@ int main(void)
         cmocka_unit_test(transposed_convolution),
         cmocka_unit_test(global_maximum),
         cmocka_unit_test(best_values_and_where_they_are),
+        cmocka_unit_test(resize_to_sizes_that_follow_the_picture),
+        cmocka_unit_test(numbers_that_change_with_the_picture),
     };
     return cmocka_run_group_tests_name("onnx_layers", tests, NULL, NULL);
 }
