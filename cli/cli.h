@@ -181,6 +181,8 @@ void terminal_line(const char *prefix, const char *format, va_list list) __attri
 
 /* ---- output.c: JSON and tables ---- */
 
+/* Text from outside as JSON, which has to be UTF-8: bytes that are not become '?'. NULL when memory is short. */
+json_t *json_text(const char *text);
 /* Writes JSON, and gives it up. "-" is standard output; a file appears whole or not at all. Returns an exit status. */
 int write_json(json_t *root, const char *path);
 

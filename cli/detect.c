@@ -192,10 +192,8 @@ static json_t *stage_json(const yolk_stage_stats *s)
 static json_t *words_json(int argc, char **argv)
 {
     json_t *list = json_array();
-    for (int i = 0; i < argc; i++) {
-        json_t *word = json_string(argv[i]); /* NULL when it is not UTF-8 */
-        json_array_append_new(list, word ? word : json_null());
-    }
+    for (int i = 0; i < argc; i++)
+        json_array_append_new(list, json_text(argv[i]));
     return list;
 }
 
@@ -209,13 +207,13 @@ static int write_stats(const run *r, yolk_status ended)
         return fail_last();
     for (int i = 0; i < YOLK_STAGE_COUNT; i++)
         json_object_set_new(stages, yolk_stage_name((yolk_stage)i), stage_json(&s->stages[i]));
-    json_t *root = json_pack("{s:s, s:o, s:s, s:{s:s, s:s, s:s, s:s, s:s}, s:s, s:s, s:{s:i, s:i}, s:i, s:I, s:I}",
-                             "yolk", yolk_version(), "command", words_json(r->args->argc, r->args->argv), "status",
-                             yolk_status_name(ended), "model", "name", model.name, "path", model.path, "format",
-                             model.format, "family", model.family, "precision", model.precision, "backend",
-                             model.backend, "device", model.device, "input", "width", report->input_width, "height",
-                             report->input_height, "batch", report->batch, "sources", (json_int_t)report->sources,
-                             "failed_sources", (json_int_t)report->failed_sources);
+    json_t *root = json_pack(
+        "{s:s, s:o, s:s, s:{s:o, s:o, s:s, s:o, s:s}, s:s, s:s, s:{s:i, s:i}, s:i, s:I, s:I}", "yolk", yolk_version(),
+        "command", words_json(r->args->argc, r->args->argv), "status", yolk_status_name(ended), "model", "name",
+        json_text(model.name), "path", json_text(model.path), "format", model.format, "family", json_text(model.family),
+        "precision", model.precision, "backend", model.backend, "device", model.device, "input", "width",
+        report->input_width, "height", report->input_height, "batch", report->batch, "sources",
+        (json_int_t)report->sources, "failed_sources", (json_int_t)report->failed_sources);
     json_t *figures = json_pack("{s:I, s:I, s:I, s:f, s:f, s:o, s:I, s:I}", "frames", (json_int_t)s->frames, "batches",
                                 (json_int_t)s->batches, "detections", (json_int_t)s->detections, "seconds", s->seconds,
                                 "fps", s->fps, "stages", stages, "memory_bytes", (json_int_t)s->memory_bytes,

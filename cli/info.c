@@ -70,13 +70,13 @@ static int print_json(const yolk_config *config, const machine *m)
         json_array_append_new(backends, json_pack("{s:s, s:s, s:b, s:s, s:s, s:s}", "name", b.name, "description",
                                                   b.description, "available", b.available, "version", b.version,
                                                   "device", b.device, "reason", b.reason));
-    return write_json(json_pack("{s:s, s:{s:s, s:s, s:o}, s:o, s:I, s:{s:I, s:I}, s:s, s:s, s:s, s:s}", "yolk",
+    return write_json(json_pack("{s:s, s:{s:s, s:s, s:o}, s:o, s:I, s:{s:I, s:I}, s:s, s:s, s:s, s:o}", "yolk",
                                 yolk_version(), "ffmpeg", "version", av_version_info(), "h264_encoder", h264_encoder(),
                                 "decoders", decoders, "backends", backends, "cores", (json_int_t)m->cores, "memory",
                                 "total_bytes", (json_int_t)m->memory_total, "available_bytes",
                                 (json_int_t)m->memory_available, "nvidia_driver", m->gpu_driver, "profile",
                                 config->profile, "detected_profile", yolk_config_detect(), "models_dir",
-                                config->models_dir),
+                                json_text(config->models_dir)),
                       "-");
 }
 

@@ -8,17 +8,17 @@ static json_t *model_json(const yolk_model_info *m)
 {
     json_t *names = json_array();
     for (int i = 0; i < m->class_count; i++)
-        json_array_append_new(names, json_string(m->class_names[i]));
-    json_t *root =
-        json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:i, s:{s:i, s:i}, s:b, s:b, s:I}", "name", m->name, "path",
-                  m->path, "format", m->format, "bytes", (json_int_t)m->file_bytes, "family", m->family, "head",
-                  m->head, "precision", m->precision, "classes", names, "stride", m->stride, "input", "width",
-                  m->input_width, "height", m->input_height, "dynamic_size", m->dynamic_size, "dynamic_batch",
-                  m->dynamic_batch, "parameters", (json_int_t)m->parameters);
+        json_array_append_new(names, json_text(m->class_names[i]));
+    json_t *root = json_pack("{s:o, s:o, s:s, s:I, s:o, s:s, s:s, s:o, s:i, s:{s:i, s:i}, s:b, s:b, s:I}", "name",
+                             json_text(m->name), "path", json_text(m->path), "format", m->format, "bytes",
+                             (json_int_t)m->file_bytes, "family", json_text(m->family), "head", m->head, "precision",
+                             m->precision, "classes", names, "stride", m->stride, "input", "width", m->input_width,
+                             "height", m->input_height, "dynamic_size", m->dynamic_size, "dynamic_batch",
+                             m->dynamic_batch, "parameters", (json_int_t)m->parameters);
     if (root && *m->check)
-        json_object_set_new(root, "check", json_string(m->check));
+        json_object_set_new(root, "check", json_text(m->check));
     if (root && *m->error)
-        json_object_set_new(root, "error", json_string(m->error));
+        json_object_set_new(root, "error", json_text(m->error));
     return root;
 }
 

@@ -69,6 +69,19 @@ done:
     return status;
 }
 
+json_t *json_text(const char *text)
+{
+    json_t *value = json_string(text);
+    char *plain = value ? NULL : strdup(text);
+    for (char *c = plain; c && *c; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    if (plain)
+        value = json_string(plain);
+    free(plain);
+    return value;
+}
+
 int write_json(json_t *root, const char *path)
 {
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(10)) : NULL;
@@ -79,6 +92,14 @@ int write_json(json_t *root, const char *path)
     int status = strcmp(path, "-") == 0 ? (puts(text), STATUS_DONE) : write_file(path, text);
     free(text);
     return status;
+}
+
+/* Names come from files, which have no business with the terminal's settings. */
+static void hide_controls(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
 }
 
 void table_add(table *t, const char *format, ...)
@@ -94,7 +115,7 @@ void table_add(table *t, const char *format, ...)
     if (vasprintf(&t->text[t->cells], format, list) < 0)
         t->failed = true;
     else
-        t->cells++;
+        hide_controls(t->text[t->cells++]);
     va_end(list);
 }
 

@@ -130,6 +130,18 @@ load helper
         and .input == {"width": 640, "height": 640} and .stride == 32 and .parameters > 2000000 and .bytes == 5544453' out
     yolk models "$MODEL" --json
     jq -e 'length == 1 and .[0].name == "yolo26n"' out
+    # Names that are not UTF-8, or would speak to the terminal.
+    mkdir odd
+    ln -s "$MODEL" odd/$'a\e[31mb.pt'
+    ln -s "$MODEL" odd/$'caf\xe9.pt'
+    yolk models odd
+    exits 0
+    prints "a?[31mb"
+    yolk models odd --json
+    jq -e 'map(.name) | index("caf?")' out
+    yolk detect "$BUS" --model odd/$'caf\xe9.pt' --imgsz 320 --stats stats.json
+    exits 0
+    jq -e '.model.name == "caf?"' stats.json
     mkdir empty
     yolk models empty
     exits 0
