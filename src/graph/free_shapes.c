@@ -64,8 +64,8 @@ static yolk_status free_resize(freeing *f, int index, bool *freed)
     if (in->rank != 4 || in->dims[2] < 1 || in->dims[3] < 1 || a->size_h % in->dims[2] || a->size_w % in->dims[3])
         return YOLK_OK;
     *freed = true;
-    a->scale_h = (float)(a->size_h / in->dims[2]);
-    a->scale_w = (float)(a->size_w / in->dims[3]);
+    a->scale_h = (float)a->size_h / (float)in->dims[2];
+    a->scale_w = (float)a->size_w / (float)in->dims[3];
     a->size_h = a->size_w = 0;
     return YOLK_OK;
 }
@@ -159,7 +159,8 @@ static bool free_map(const freeing *f, const pair_of_sizes *p, yk_attrs *a)
     for (int i = 0; i + 1 < a->axes_count; i++) {
         int64_t h = p->now.dims[i], w = p->now.dims[i + 1];
         yk_attrs guess = *a;
-        if (f->own[1] % h != 0 || f->own[2] % w != 0 || f->own[1] / h != f->own[2] / w || f->own[1] / h > MAX_STRIDE)
+        if (h < 1 || w < 1 || f->own[1] % h != 0 || f->own[2] % w != 0 || f->own[1] / h != f->own[2] / w ||
+            f->own[1] / h > MAX_STRIDE)
             continue;
         guess.reshape_stride = (int)(f->own[1] / h);
         guess.axes[i] = YK_DIM_HEIGHT;

@@ -102,7 +102,8 @@ static void corners(const yk_tail *t, const yk_scale *level, const guess *g, int
 {
     int64_t area = level->height * level->width;
     const float *box = t->data[level->cuts[g->box]] + n * 4 * g->bins * area;
-    float centre[2] = {(float)(cell % level->width) + 0.5f, (float)(cell / level->width) + 0.5f};
+    int64_t x = cell % level->width, y = cell / level->width;
+    float centre[2] = {(float)x + 0.5f, (float)y + 0.5f};
     for (int side = 0; side < 4; side++) {
         float d = distance(box, g->bins, area, cell, side);
         out[side] = (centre[side % 2] + (side < 2 ? -d : d)) * (float)level->stride;
@@ -196,6 +197,9 @@ static yolk_status check_end2end(yk_tail *t, const yk_scales *s, const guess *g,
     int64_t pairs = s->cells * g->classes, step = pair_step(pairs);
     int64_t ranked = YK_MIN(2 * kept, pairs), batch = t->g->bound[0];
     float *out;
+    *is = pairs > 0;
+    if (!*is)
+        return YOLK_OK;
     fill_boxes(t, s, g, &state);
     for (int l = 0; l < s->count; l++)
         fill(t, s->level[l].cuts[g->cls], &state, -9, -5);

@@ -7,17 +7,18 @@ enum { DEFAULT_SIDE = 640, DEFAULT_STRIDE = 32, MAX_SIDE = 1 << 15, MAX_BATCH = 
 
 /* ---- the input ---- */
 
-static yolk_status one_input(const yk_onnx_model *m, const yk_onnx_value **out)
+static const yk_onnx_value *one_input(const yk_onnx_model *m)
 {
+    if (m->input_count == 1)
+        return &m->values[m->inputs[0]];
     if (m->input_count == 0)
-        return yk_fail(YOLK_ERROR_DAMAGED, "the ONNX model has no input");
-    if (m->input_count > 1)
-        return yk_fail(YOLK_ERROR_UNSUPPORTED,
-                       "the ONNX model has %d inputs (\"%s\", \"%s\", ...); yolk runs detectors that take one picture",
-                       m->input_count, yk_onnx_text_of(m->values[m->inputs[0]].name).text,
-                       yk_onnx_text_of(m->values[m->inputs[1]].name).text);
-    *out = &m->values[m->inputs[0]];
-    return YOLK_OK;
+        yk_fail(YOLK_ERROR_DAMAGED, "the ONNX model has no input");
+    else
+        yk_fail(YOLK_ERROR_UNSUPPORTED,
+                "the ONNX model has %d inputs (\"%s\", \"%s\", ...); yolk runs detectors that take one picture",
+                m->input_count, yk_onnx_text_of(m->values[m->inputs[0]].name).text,
+                yk_onnx_text_of(m->values[m->inputs[1]].name).text);
+    return NULL;
 }
 
 static yolk_status check_input(const yk_onnx_value *v, yk_onnx_type_info *info)
@@ -72,11 +73,9 @@ static void choose_sizes(yk_onnx_importer *im, const yk_shape *s)
 
 static yolk_status add_input(yk_onnx_importer *im)
 {
-    const yk_onnx_value *input = NULL;
-    yk_onnx_type_info info;
-    yolk_status status = one_input(&im->m, &input);
-    if (status == YOLK_OK)
-        status = check_input(input, &info);
+    const yk_onnx_value *input = one_input(&im->m);
+    yk_onnx_type_info info = {0};
+    yolk_status status = input ? check_input(input, &info) : yk_last_status();
     if (status != YOLK_OK)
         return status;
     choose_sizes(im, &info.shape);

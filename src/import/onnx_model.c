@@ -120,7 +120,7 @@ static yolk_status count_graph(yk_onnx_model *m, yk_span graph)
 
 static yolk_status allocate(yk_onnx_model *m)
 {
-    size_t names = (size_t)(m->link_count + m->tensor_count + m->input_count + m->output_count);
+    size_t names = (size_t)m->link_count + (size_t)m->tensor_count + (size_t)m->input_count + (size_t)m->output_count;
     m->table_size = 64;
     while (m->table_size < 2 * names)
         m->table_size *= 2;

@@ -47,7 +47,7 @@ typedef struct yk_onnx_model {
 } yk_onnx_model;
 
 /* Names are checked, sorted and linked: an input that nothing computes, two nodes with one output and a cycle fail. */
-yolk_status yk_onnx_model_parse(yk_span body, yk_onnx_model *out);
+yolk_status yk_onnx_model_parse(yk_span body, yk_onnx_model *m);
 void yk_onnx_model_free(yk_onnx_model *m);
 /* The last string, bytes or message with this field number in a message; empty when there is none. */
 yk_span yk_onnx_field(yk_span message, int number);

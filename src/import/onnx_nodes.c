@@ -127,7 +127,7 @@ static yolk_status read_attributes(yk_onnx_importer *im, const yk_onnx_node *n, 
 static yolk_status convert_plain(yk_onnx_importer *im, const yk_onnx_node *n, yk_op op)
 {
     enum { MOST = 64 };
-    yk_id inputs[MOST];
+    yk_id inputs[MOST] = {YK_NONE};
     int count = n->input_count;
     while (count > 0 && n->inputs[count - 1] < 0)
         count--;

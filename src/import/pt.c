@@ -143,7 +143,7 @@ static const value *find_model(yk_pt *pt)
     }
     if (is_module(model))
         return model;
-    bool weights = (model && model->pairs) || yk_pickle_get(root, "state_dict") || (root->pairs && !model);
+    bool weights = (model && model->pairs) || yk_pickle_get(root, "state_dict") || (root && root->pairs && !model);
     pt->status =
         yk_fail(YOLK_ERROR_UNSUPPORTED,
                 weights ? "the checkpoint holds weights only (a state_dict) and not the network they belong to; "
