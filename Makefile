@@ -6,7 +6,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 60
 CMAKE_FLAGS ?=
 # What each other build is configured with. Instrumented code makes gcc warn of what cannot happen.
-instrumented = -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DYOLK_WERROR=OFF
+instrumented = -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g"
 asan_flags = $(instrumented) -DYOLK_SANITIZE=address,undefined
 tsan_flags = $(instrumented) -DYOLK_SANITIZE=thread
 coverage_flags = $(instrumented) -DYOLK_COVERAGE=ON

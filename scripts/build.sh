@@ -14,8 +14,7 @@ if ! command -v cmake >/dev/null || ! command -v ninja >/dev/null; then
     echo "build: cmake or ninja is missing; run 'make setup', which installs what is needed" >&2
     exit 1
 fi
-# OpenVINO's headers appear when set-up has run, which changes what is built.
-state=$(printf '%s\n' "$PWD" "${CC:-}" "${options[@]}" && ls -d .deps/openvino/include 2>/dev/null || true)
+state=$(printf '%s\n' "$PWD" "${CC:-}" "${options[@]}")
 if [ ! -e "$folder/build.ninja" ] || [ "$(cat "$folder/options" 2>/dev/null)" != "$state" ]; then
     cmake -S . -B "$folder" -G Ninja "${options[@]}" >/dev/null
     printf '%s\n' "$state" >"$folder/options"

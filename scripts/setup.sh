@@ -58,11 +58,11 @@ make_venv() {
 }
 
 # get_wheel FOLDER REQUIREMENT PLATFORM SHA256 KEEP...: one line of deps.txt. The list of files put in place is
-# written last, under the wheel's hash, so that a run cut anywhere is taken up again by the next one.
+# written last, under a hash of that line, so that a run cut anywhere is taken up again by the next one.
 get_wheel() {
     local folder=$1 requirement=$2 platform=$3 sha256=$4 receipt new file
     shift 4
-    receipt=.deps/receipts/$folder-$sha256
+    receipt=.deps/receipts/$folder-$(printf '%s\n' "$sha256" "$@" | sha256sum | cut -c1-16)
     if [ -e "$receipt" ] && (cd ".deps/$folder" && sha256sum --status -c "../../$receipt") 2>/dev/null; then
         return
     fi
@@ -77,14 +77,16 @@ get_wheel() {
         die "pip could not download $requirement; check the network and pip's settings (pip config list), then run this again"
     python3 scripts/unwheel.py "$new"/wheel/*.whl "$new/files" "$@"
     (cd "$new/files" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$new/receipt"
-    for file in .deps/receipts/"$folder"-*; do
-        [ -e "$file" ] || continue
-        sed 's/^[0-9a-f]* [ *]//' "$file" | (mkdir -p ".deps/$folder" && cd ".deps/$folder" && xargs -r -d '\n' rm -f --)
-        rm -f "$file"
-    done
     (cd "$new/files" && find . -type f -printf '%P\n') | while IFS= read -r file; do
         mkdir -p ".deps/$folder/$(dirname "$file")"
         mv -f "$new/files/$file" ".deps/$folder/$file"
+    done
+    # What another version had and this one has not goes.
+    for file in .deps/receipts/"$folder"-*; do
+        [ -e "$file" ] || continue
+        comm -23 <(sed 's/^[0-9a-f]* [ *]//' "$file" | sort) <(sed 's/^[0-9a-f]* [ *]//' "$new/receipt" | sort) |
+            (cd ".deps/$folder" && xargs -r -d '\n' rm -f --)
+        rm -f "$file"
     done
     mv -f "$new/receipt" "$receipt"
     rm -rf "$new"

@@ -14,6 +14,6 @@ typedef struct yk_onnx_options {
 yolk_status yk_export_onnx(const yk_graph *g, const yk_onnx_options *options, yk_buffer *out);
 
 /* One more entry of a written model's metadata, to be appended to its bytes. */
-void yk_export_onnx_entry(yk_buffer *out, const char *key, const char *value);
+void yk_export_onnx_entry(yk_buffer *b, const char *key, const char *value);
 
 #endif

@@ -77,6 +77,13 @@ P
     [ "$(ls "$folder/.deps/receipts" | wc -l)" -eq 1 ]
 }
 
+@test "fewer files from the same wheel" {
+    "$folder/scripts/setup.sh" files-only
+    sed -i 's| thing/include.*||' "$folder/scripts/deps.txt"
+    "$folder/scripts/setup.sh" files-only
+    [ "$(find "$folder/.deps/thing" -type f)" = "$folder/.deps/thing/lib/a.so.1" ]
+}
+
 @test "a wheel with another hash is refused and nothing is put in place" {
     echo more >>"$folder/wheels/thing-1.0-py3-none-any.whl"
     run "$folder/scripts/setup.sh" files-only
