@@ -182,9 +182,11 @@ static yolk_status convert_node(quantizer *z, yk_node *n, bool chosen)
     bool moves = z->needed[n->outputs[0]] && yk_moves_values(g, n), pairs = reads_pairs(z, n, chosen);
     if (chosen)
         status = quantize_weights(z, n);
-    for (int k = 0; k < n->input_count && pairs && status == YOLK_OK; k++) {
+    /* Of a chosen node only the first input: its weights are new values, which have no pair to look up. */
+    const int most = !pairs ? 0 : chosen ? 1 : n->input_count;
+    for (int k = 0; k < most && status == YOLK_OK; k++) {
         yk_id v = n->inputs[k];
-        if (v != YK_NONE && z->pair[v] != YK_NONE && (k == 0 || !chosen))
+        if (v != YK_NONE && z->pair[v] != YK_NONE)
             n->inputs[k] = z->pair[v];
     }
     if (status == YOLK_OK)
