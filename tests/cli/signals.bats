@@ -95,7 +95,8 @@ interrupt() {
     local start=$SECONDS
     kill -INT $job
     sleep 0.5
-    kill -INT $job
+    # A slow (instrumented) program may still have been loading, and has then ended at the first.
+    kill -INT $job || skip "the first signal came before the network ran"
     status=0
     wait $job || status=$?
     exits 130
