@@ -54,6 +54,14 @@ yolk_status yk_calibrate(yk_job *job, const yk_graph *g, const int *group, const
                          bool symmetric, yk_ranges *out);
 void yk_ranges_free(yk_ranges *r);
 
+/* ---- output_error.c ---- */
+typedef struct yk_output_sums {
+    double error, total; /* squared */
+} yk_output_sums;
+/* Adds one picture's; false for heads whose outputs it does not know. */
+bool yk_output_error(const yk_head *head, const yk_shape *shapes, const float *const *expected,
+                     const float *const *found, yk_output_sums *sums);
+
 /* ---- quantize.c, half.c: change `g`, and say in the report what stayed float ---- */
 yolk_status yk_convert_int8(yk_job *job, yk_graph **g);
 yolk_status yk_convert_fp16(yk_job *job, yk_graph **g);

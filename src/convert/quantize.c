@@ -1,8 +1,8 @@
 /* Which layers are computed in int8, and with which ranges: found by measuring what it costs.
  *
  * All layers start in int8. When that loses too much of what the source finds on pictures that calibration did not see,
- * runs of neighbouring layers are put back into float, each by itself, to learn what each costs; then the costliest
- * ones stay in float, one after the other, until little enough is lost. */
+ * runs of neighbouring layers are put into int8, each by itself, to learn what each costs; then the costliest ones stay
+ * in float, one after the other, until little enough is lost. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,9 +10,8 @@
 #include "convert/job.h"
 
 enum { MOST_PARTS = 24 };
-static const double ENOUGH = 0.035;     /* loss that is not worth a search */
-static const double MOST_FLOAT = 0.35;  /* share of the work that may stay in float */
-static const double WORTHWHILE = 0.002; /* loss that one part must save to stay in float */
+static const double ENOUGH = 0.05;     /* loss that is not worth a search */
+static const double MOST_FLOAT = 0.35; /* share of the work that may stay in float */
 
 static const yk_detect_options found_all = {.conf = 0.05f, .iou = 0.45f, .max_det = 300};
 
@@ -20,16 +19,28 @@ static const yk_detect_options found_all = {.conf = 0.05f, .iou = 0.45f, .max_de
 typedef struct part {
     int *nodes;
     int count;
-    double work; /* share of all layers' */
-    double loss; /* of the whole network with this part alone in float */
+    double work;  /* share of all layers' */
+    double error; /* in the outputs when this part alone is in int8; negative: not measured */
 } part;
+
+/* What a choice of layers costs. */
+typedef struct cost {
+    double loss;  /* of what is found, 0..1 */
+    double error; /* of the raw outputs, or the loss where those are not known */
+} cost;
+
+/* What the source makes of a picture. */
+typedef struct expectation {
+    yk_detections found;
+    float **outputs; /* copies */
+} expectation;
 
 typedef struct search {
     yk_job *job;
     yk_graph *g; /* the source, unbound, with its raw head */
     const yk_samples *samples;
-    int first;               /* of the samples that are kept for measuring */
-    yk_detections *expected; /* what the source finds in those */
+    int first; /* of the samples that are kept for measuring */
+    expectation *expected;
     int expected_count;
     const float *low, *high;
     bool *chosen;
@@ -37,6 +48,7 @@ typedef struct search {
     int node_count;
     part parts[MOST_PARTS];
     int part_count;
+    int done; /* of them measured, for the progress */
     uint64_t deadline_ns;
 } search;
 
@@ -60,6 +72,19 @@ static yolk_status detect(search *s, yk_runner *r, int index, yk_detections *out
     return status == YOLK_OK ? yk_runner_detect(r, &p->fits[s->first + index], &found_all, out) : status;
 }
 
+static yolk_status copy_outputs(const yk_runner *r, expectation *e)
+{
+    e->outputs = yk_calloc((size_t)r->output_count, sizeof *e->outputs);
+    for (int i = 0; e->outputs && i < r->output_count; i++) {
+        size_t size = (size_t)yk_shape_count(&r->shapes[i]) * sizeof(float);
+        e->outputs[i] = yk_alloc(size);
+        if (!e->outputs[i])
+            return YOLK_ERROR_OUT_OF_MEMORY;
+        memcpy(e->outputs[i], r->outputs[i], size);
+    }
+    return e->outputs ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
+}
+
 static yolk_status expect(search *s)
 {
     yk_graph *copy = NULL;
@@ -68,31 +93,40 @@ static yolk_status expect(search *s)
     yolk_status status = s->expected ? yk_graph_copy(s->g, &copy) : YOLK_ERROR_OUT_OF_MEMORY;
     if (status == YOLK_OK)
         status = yk_runner_open(copy, s->job->width, s->job->height, s->job->backend, s->job->options.threads, &r);
-    for (int i = 0; i < s->expected_count && status == YOLK_OK; i++)
-        status = detect(s, &r, i, &s->expected[i]);
+    for (int i = 0; i < s->expected_count && status == YOLK_OK; i++) {
+        status = detect(s, &r, i, &s->expected[i].found);
+        if (status == YOLK_OK)
+            status = copy_outputs(&r, &s->expected[i]);
+    }
     yk_runner_close(&r);
     yk_graph_destroy(&copy);
     return status;
 }
 
-static yolk_status measure(search *s, const bool *chosen, double *loss)
+static yolk_status measure(search *s, const bool *chosen, cost *out)
 {
     yk_graph *g = NULL;
     yk_runner r = {0};
     yk_detections found = {0};
     yk_agreement a = {0};
+    yk_output_sums sums = {0};
+    bool known = true;
     yolk_status status = build(s, chosen, &g);
     if (status == YOLK_OK)
         status = yk_runner_open(g, s->job->width, s->job->height, s->job->backend, s->job->options.threads, &r);
     yk_graph_destroy(&g);
     for (int i = 0; i < s->expected_count && status == YOLK_OK; i++) {
+        const expectation *e = &s->expected[i];
         status = detect(s, &r, i, &found);
         if (status == YOLK_OK)
-            status = yk_agreement_add(&a, &s->expected[i], &found, 0.25f);
+            status = yk_agreement_add(&a, &e->found, &found, 0.25f);
+        known = known && status == YOLK_OK &&
+                yk_output_error(&r.head, r.shapes, (const float *const *)e->outputs, r.outputs, &sums);
         if (status == YOLK_OK)
-            status = yk_job_step(s->job, "measuring layers", 0, 1);
+            status = yk_job_step(s->job, "measuring layers", s->done, s->part_count + 1);
     }
-    *loss = yk_agreement_loss(&a);
+    out->loss = yk_agreement_loss(&a);
+    out->error = known && sums.total > 0 ? sums.error / sums.total : out->loss;
     yk_runner_close(&r);
     yk_detections_free(&found);
     return status;
@@ -168,96 +202,108 @@ static void choose_part(search *s, const part *p, bool int8)
         s->chosen[p->nodes[i]] = int8;
 }
 
-static int by_loss(const void *a, const void *b)
+static int by_error(const void *a, const void *b)
 {
     const part *x = a, *y = b;
-    return x->loss < y->loss ? -1 : x->loss > y->loss;
+    return x->error > y->error ? -1 : x->error < y->error;
 }
 
 /* ---- the search ---- */
 
+/* Each part in int8 by itself: so small a disturbance adds up with others, where a large one would drown in chance.
+ * From the outputs on, where most is lost as a rule, in two thirds of the time. */
 static yolk_status rank_parts(search *s)
 {
-    for (int i = 0; i < s->part_count; i++) {
+    const uint64_t now = yk_now_ns(), end = s->deadline_ns > now ? now + (s->deadline_ns - now) / 3 * 2 : now;
+    yolk_status status = YOLK_OK;
+    for (int i = 0; i < s->part_count; i++)
+        choose_part(s, &s->parts[i], false);
+    for (int i = s->part_count - 1; i >= 0 && status == YOLK_OK; i--) {
         part *p = &s->parts[i];
-        p->loss = 1;
-        if (p->work > MOST_FLOAT || yk_now_ns() > s->deadline_ns)
+        cost c = {0};
+        p->error = -1;
+        if (p->work > MOST_FLOAT || yk_now_ns() > end)
             continue;
-        choose_part(s, p, false);
-        yolk_status status = measure(s, s->chosen, &p->loss);
         choose_part(s, p, true);
-        if (status == YOLK_OK)
-            status = yk_job_step(s->job, "measuring layers", i + 1, s->part_count);
-        if (status != YOLK_OK)
-            return status;
+        status = measure(s, s->chosen, &c);
+        choose_part(s, p, false);
+        p->error = c.error;
+        s->done++;
     }
-    qsort(s->parts, (size_t)s->part_count, sizeof *s->parts, by_loss);
-    return YOLK_OK;
+    for (int i = 0; i < s->part_count; i++)
+        choose_part(s, &s->parts[i], true);
+    qsort(s->parts, (size_t)s->part_count, sizeof *s->parts, by_error);
+    return status;
 }
 
-static yolk_status keep(search *s, const part *p, double before, double after)
+static yolk_status keep(search *s, const part *p)
 {
     for (int i = 0; i < p->count; i++) {
-        yolk_status status = yk_report_keep(s->job->report, s->g->nodes[p->nodes[i]].name,
-                                            "in int8 it and %d neighbours cost %.1f%% of what is found, %.1f%% without",
-                                            p->count - 1, 100 * before, 100 * after);
+        const char *name = s->g->nodes[p->nodes[i]].name;
+        yolk_status status =
+            p->count > 1 ? yk_report_keep(s->job->report, name,
+                                          "it and %d neighbours alone in int8 give an error of %.5f in the outputs",
+                                          p->count - 1, p->error)
+                         : yk_report_keep(s->job->report, name,
+                                          "alone in int8 it gives an error of %.5f in the outputs", p->error);
         if (status != YOLK_OK)
             return status;
     }
     return YOLK_OK;
 }
 
-static yolk_status keep_costly(search *s, double loss)
+static yolk_status keep_costly(search *s, cost now)
 {
     double work = 0;
     yolk_status status = rank_parts(s);
-    for (int i = 0; i < s->part_count && status == YOLK_OK && loss > ENOUGH; i++) {
+    for (int i = 0; i < s->part_count && status == YOLK_OK && now.loss > ENOUGH; i++) {
         const part *p = &s->parts[i];
-        double without = 1;
-        if (p->loss >= 1 || work + p->work > MOST_FLOAT || yk_now_ns() > s->deadline_ns)
+        if (p->error < 0 || work + p->work > MOST_FLOAT || yk_now_ns() > s->deadline_ns)
             continue;
         choose_part(s, p, false);
-        status = measure(s, s->chosen, &without);
-        if (status != YOLK_OK)
-            break;
-        yk_log(YOLK_LOG_INFO, "%s: with %d layers from %s on in float32 too, %.1f%%", s->job->source, p->count,
-               s->g->nodes[p->nodes[0]].name, 100 * without);
-        if (loss - without < WORTHWHILE) {
-            choose_part(s, p, true);
-            continue;
-        }
-        status = keep(s, p, loss, without);
         work += p->work;
-        loss = without;
+        status = keep(s, p);
+        if (status == YOLK_OK)
+            status = measure(s, s->chosen, &now);
+        yk_log(YOLK_LOG_INFO, "%s: with %d layers from %s on in float32 too (error %.5f): %.1f%% is lost",
+               s->job->source, p->count, s->g->nodes[p->nodes[0]].name, p->error, 100 * now.loss);
     }
     return status;
 }
 
 /* Both ways of choosing ranges are tried on the whole network. */
-static yolk_status choose_ranges(search *s, const yk_ranges *r, float *low, double *loss)
+static yolk_status choose_ranges(search *s, const yk_ranges *r, float *low, cost *out)
 {
     const float *ways[2] = {r->percentile, r->squares};
     static const char *const names[2] = {"percentile", "least squares"};
-    double losses[2] = {0, 0};
+    cost costs[2] = {{0, 0}, {0, 0}};
     yolk_status status = YOLK_OK;
     s->low = low;
     for (int pass = 0; pass < 3 && status == YOLK_OK; pass++) {
-        int way = pass < 2 ? pass : losses[1] <= losses[0];
+        int way = pass < 2 ? pass : costs[1].error <= costs[0].error;
         s->high = ways[way];
         for (int i = 0; i < s->g->value_count; i++)
             low[i] = YK_MAX(r->least[i], -s->high[i]);
         if (pass < 2)
-            status = measure(s, s->chosen, &losses[way]);
+            status = measure(s, s->chosen, &costs[way]);
         s->job->report->public.ranges = names[way];
-        *loss = losses[way];
+        *out = costs[way];
     }
     return status;
+}
+
+static void expectation_free(expectation *e, int outputs)
+{
+    for (int i = 0; e->outputs && i < outputs; i++)
+        yk_free(e->outputs[i]);
+    yk_free(e->outputs);
+    yk_detections_free(&e->found);
 }
 
 static void search_free(search *s)
 {
     for (int i = 0; s->expected && i < s->expected_count; i++)
-        yk_detections_free(&s->expected[i]);
+        expectation_free(&s->expected[i], s->g->output_count);
     yk_free(s->expected);
     yk_free(s->chosen);
     yk_free(s->nodes);
@@ -266,19 +312,19 @@ static void search_free(search *s)
 static yolk_status run_search(search *s, const yk_ranges *ranges, float *low, yk_graph **out)
 {
     yolk_convert_report *report = &s->job->report->public;
-    double loss = 0;
+    cost all = {0};
     yolk_status status = expect(s);
     if (status == YOLK_OK)
-        status = choose_ranges(s, ranges, low, &loss);
+        status = choose_ranges(s, ranges, low, &all);
     if (status == YOLK_OK)
         status = yk_graph_bind(s->g, 1, s->job->height, s->job->width);
     if (status == YOLK_OK)
         status = divide(s);
     report->layers = s->node_count;
     yk_log(YOLK_LOG_INFO, "%s: all of %d layers in int8, ranges by %s, cost %.1f%% of what is found", s->job->source,
-           s->node_count, report->ranges, 100 * loss);
-    if (status == YOLK_OK && loss > ENOUGH)
-        status = keep_costly(s, loss);
+           s->node_count, report->ranges, 100 * all.loss);
+    if (status == YOLK_OK && all.loss > ENOUGH)
+        status = keep_costly(s, all);
     yk_graph_unbind(s->g);
     report->converted = s->node_count - (int)report->kept_count;
     return status == YOLK_OK ? build(s, s->chosen, out) : status;
@@ -312,11 +358,11 @@ yolk_status yk_convert_int8(yk_job *job, yk_graph **graph)
     yk_job_stage(job, 0.6);
     if (status == YOLK_OK)
         status = run_search(&s, &ranges, low, &made);
+    search_free(&s);
     if (status == YOLK_OK) {
         yk_graph_destroy(graph);
         *graph = made;
     }
-    search_free(&s);
     yk_ranges_free(&ranges);
     yk_samples_free(&samples);
     yk_free(group);
