@@ -88,6 +88,7 @@ get_wheel() {
             (cd ".deps/$folder" && xargs -r -d '\n' rm -f --)
         rm -f "$file"
     done
+    find ".deps/$folder" -type d -empty -delete
     mv -f "$new/receipt" "$receipt"
     rm -rf "$new"
 }
