@@ -238,6 +238,82 @@ static void what_is_missing_is_said(void **state)
     assert_false(exists(made));
 }
 
+/* The network behind a layer that adds a channel of very large values, which nobody reads: in int8 they leave no room
+ * for the others. */
+static const char *with_outliers(void)
+{
+    enum { SIDE = 5, AREA = YK_TINY_CELL * YK_TINY_CELL };
+    static float mix[4 * 3 * SIDE * SIDE], class_weights[3 * 4 * AREA], box_weights[4 * 4 * AREA];
+    const float mix_bias[4] = {0, 0, 0, 1000}, box_bias[4] = {0.5f, 0.5f, 0.5f, 0.5f}, class_bias[3] = {-14, -14, -14};
+    yk_graph *g = yk_tiny_graph(names);
+    yk_buffer bytes = {0};
+    for (int c = 0; c < 3; c++) {
+        mix[(c * 3 + c) * SIDE * SIDE + SIDE * SIDE / 2] = 1;
+        for (int i = 0; i < AREA; i++)
+            class_weights[(c * 4 + c) * AREA + i] = 20.0f / AREA;
+    }
+    yk_conv conv = {
+        .out = 4, .kernel = {SIDE, SIDE}, .stride = {1, 1}, .pad = {2, 2, 2, 2}, .dilation = 1, .groups = 1};
+    conv.weights = mix, conv.bias = mix_bias;
+    yk_id x = yk_build_conv(g, g->input, 3, &conv, "mix");
+    yk_conv last = {.kernel = {8, 8}, .stride = {8, 8}, .dilation = 1, .groups = 1};
+    last.out = 4, last.weights = box_weights, last.bias = box_bias;
+    g->outputs[0] = yk_build_conv(g, x, 4, &last, "boxes2");
+    last.out = 3, last.weights = class_weights, last.bias = class_bias;
+    g->outputs[1] = yk_build_conv(g, x, 4, &last, "classes2");
+    assert_ok(yk_pass_prune(g));
+    assert_ok(yk_graph_bind(g, 1, YK_TINY_SIDE, YK_TINY_SIDE));
+    assert_ok(yk_export_onnx(g, &(yk_onnx_options){.dynamic = true, .metadata = true}, &bytes));
+    const char *path = yk_temp_write("outliers.onnx", bytes.data, bytes.size);
+    yk_buffer_free(&bytes);
+    yk_graph_destroy(&g);
+    return path;
+}
+
+static void costly_layers_stay_float(void **state)
+{
+    (void)state;
+    yolk_convert_options o = options_for(YOLK_PRECISION_INT8);
+    yolk_convert_report *r;
+    o.calib = pictures("calib", 12);
+    assert_ok(yolk_convert(with_outliers(), at("kept.onnx"), &o, &r));
+    assert_int_equal(r->layers, 3);
+    assert_int_equal(r->converted, 1);
+    assert_int_equal(r->kept_count, 2);
+    assert_non_null(strstr(r->kept[0].name, "2"));
+    assert_non_null(strstr(r->kept[0].why, "1 neighbours alone in int8"));
+    assert_true(r->passed && r->agreement == 1);
+    yolk_convert_report_destroy(&r);
+    /* Without the time to look for them the check says what is wrong. */
+    o.search_seconds = 0;
+    assert_fails(yolk_convert(with_outliers(), at("late.onnx"), &o, &r), YOLK_ERROR_INACCURATE, "a share of at least");
+    assert_int_equal(r->kept_count, 0);
+    yolk_convert_report_destroy(&r);
+    assert_false(exists(at("late.onnx")));
+}
+
+static void outputs_are_compared_smoothly(void **state)
+{
+    (void)state;
+    enum { BINS = 4, CELLS = 4 };
+    const yk_head head = {.kind = YK_HEAD_ANCHOR_FREE, .classes = 1, .reg_max = BINS, .levels = 1};
+    const yk_shape shapes[2] = {{.rank = 4, .dims = {1, 4 * BINS, 2, 2}}, {.rank = 4, .dims = {1, 1, 2, 2}}};
+    float boxes[4 * BINS * CELLS] = {0}, moved[4 * BINS * CELLS] = {0};
+    const float classes[CELLS] = {2, -9, -9, -9}, weaker[CELLS] = {1, -9, -9, -9};
+    const float *a[2] = {boxes, classes}, *b[2] = {boxes, weaker}, *c[2] = {moved, classes};
+    yk_output_sums same = {0}, score = {0}, box = {0};
+    for (int side = 0; side < 4; side++)
+        moved[(side * BINS + 3) * CELLS] = 2;
+    assert_true(yk_output_error(&head, shapes, a, a, &same));
+    assert_true(same.error == 0 && same.total > 0.7);
+    assert_true(yk_output_error(&head, shapes, a, b, &score));
+    assert_true(score.error > 0.02 && score.error < 0.025);
+    assert_true(yk_output_error(&head, shapes, a, c, &box));
+    assert_true(box.error > 0.01 && box.error < 0.8);
+    const yk_head other = {.kind = YK_HEAD_YOLOX};
+    assert_false(yk_output_error(&other, shapes, a, a, &same));
+}
+
 static void int8_is_not_converted_again(void **state)
 {
     (void)state;
@@ -300,6 +376,8 @@ int main(void)
         cmocka_unit_test(what_finds_less_is_refused),
         cmocka_unit_test(without_a_check_the_file_says_so),
         cmocka_unit_test(what_is_missing_is_said),
+        cmocka_unit_test(costly_layers_stay_float),
+        cmocka_unit_test(outputs_are_compared_smoothly),
         cmocka_unit_test(int8_is_not_converted_again),
         cmocka_unit_test(it_can_be_stopped),
         cmocka_unit_test(memory_may_be_short),
