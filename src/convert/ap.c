@@ -158,7 +158,7 @@ yolk_status yk_ap_result(yk_ap *ap, double *result, double *at50)
         if (ap->wanted[c] == 0)
             continue;
         classes++;
-        for (int k = 0; k < OVERLAPS; k++) {
+        for (int k = 0; k < OVERLAPS && at > first; k++) {
             double a = area(ap->outcomes + first, at - first, k, ap->wanted[c], precision, recall);
             sum += a / OVERLAPS;
             sum50 += k == 0 ? a : 0;

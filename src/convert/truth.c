@@ -283,7 +283,7 @@ yolk_status yk_truth_find(yk_truth *t, const char *picture, int width, int heigh
     }
     const labelled *p = bsearch(&key, t->pictures, t->picture_count, sizeof *t->pictures, by_name);
     *known = p != NULL;
-    *boxes = t->boxes + (p ? p->first : 0);
+    *boxes = p && p->count > 0 ? t->boxes + p->first : NULL;
     *count = p ? p->count : 0;
     return YOLK_OK;
 }
