@@ -49,6 +49,19 @@ const option options[OPT_COUNT] = {
                          "let a box carry several classes, as accuracy figures are measured"},
     [OPT_AGNOSTIC] = {"agnostic", 0, NULL, "agnostic", G_FIND, NULL, CMD_SETTINGS,
                       "let boxes of different classes suppress each other"},
+    [OPT_ENSEMBLE] = {"ensemble", 0, "wbf|vote", "ensemble", G_FIND, "wbf vote", CMD_SETTINGS,
+                      "with several models: wbf averages their boxes (weighted box fusion), vote keeps what enough of "
+                      "them found (default wbf)"},
+    [OPT_ENSEMBLE_IOU] = {"ensemble-iou", 0, "0..1", "ensemble_iou", G_FIND, "0.5 0.55 0.7", CMD_SETTINGS,
+                          "overlap above which boxes of several models are one object (default 0.55)"},
+    [OPT_ENSEMBLE_WEIGHTS] = {"ensemble-weights", 0, "A,B", "ensemble_weights", G_FIND, NULL, CMD_SETTINGS,
+                              "what each model counts, as 2,1 (default all the same)"},
+    [OPT_ENSEMBLE_VOTES] = {"ensemble-votes", 0, "N|WORD", "ensemble_votes", G_FIND,
+                            "affirmative consensus unanimous 1 2 3", CMD_SETTINGS,
+                            "with vote: models that have to find an object, a number or affirmative (one), consensus "
+                            "(more than half) or unanimous (all) (default consensus)"},
+    [OPT_ENSEMBLE_MERGE] = {"ensemble-merge", 0, "best|average", "ensemble_merge", G_FIND, "best average", CMD_SETTINGS,
+                            "with vote: the most confident box stays, or their average (default best)"},
 
     [OPT_CROP] = {"crop", 0, "X,Y,W,H", NULL, G_INPUT, NULL, CMD_DETECT, "look at this part of the frame, in pixels"},
     [OPT_EYE] = {"eye", 0, "SIDE", NULL, G_INPUT, "both left right top bottom", CMD_DETECT,

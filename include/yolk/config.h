@@ -48,11 +48,21 @@ typedef struct yolk_config {
     int max_det;     /**< detections kept a frame, 1..30000; default 300 */
     int multi_label; /**< 1: a box may carry several classes; default 0 */
     int agnostic;    /**< 1: boxes of different classes suppress each other; default 0 */
-    int batch;       /**< frames a batch; 0: chosen by resolution and memory; default 0 */
-    int threads;     /**< inference threads; 0: the physical cores; default 0 */
-    int streams;     /**< inference requests run side by side; 0: chosen by the backend; default 0 */
-    int warmup;      /**< runs before the first frame; default 2 */
-    int queue;       /**< frames that may wait between two stages, 1..1024; default 8 */
+    char ensemble[YOLK_CONFIG_TEXT]; /**< how several models' detections become one list: wbf (weighted box fusion) or
+                                          vote (what enough of them found); default "wbf" */
+    double ensemble_iou; /**< overlap 0..1 above which boxes of several models are one object; default 0.55 */
+    char ensemble_weights[YOLK_CONFIG_TEXT]; /**< comma-separated numbers above 0, what each model counts;
+                                                  default "" (all the same) */
+    char ensemble_votes[YOLK_CONFIG_TEXT];   /**< models that have to find an object, with vote: affirmative (one),
+                                                  consensus (more than half), unanimous (all) or a number 1..8;
+                                                  default "consensus" */
+    char ensemble_merge[YOLK_CONFIG_TEXT];   /**< what becomes of their boxes, with vote: best (the most confident
+                                                  stays) or average; default "best" */
+    int batch;                               /**< frames a batch; 0: chosen by resolution and memory; default 0 */
+    int threads;                             /**< inference threads; 0: the physical cores; default 0 */
+    int streams;             /**< inference requests run side by side; 0: chosen by the backend; default 0 */
+    int warmup;              /**< runs before the first frame; default 2 */
+    int queue;               /**< frames that may wait between two stages, 1..1024; default 8 */
     int64_t memory_limit_mb; /**< resident memory not to pass, in MiB; 0: no limit; default 0 */
     double video_scale;      /**< size of annotated video against the input's, 0.1..1; 0: by resolution; default 1 */
     char log_level[YOLK_CONFIG_TEXT]; /**< error, warning, info or debug; default "warning" */

@@ -2,11 +2,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/ensemble.h"
 #include "config/fields.h"
 
 static const char *const backends[] = {"auto", "openvino", "reference"};
 static const char *const precisions[] = {"auto", "fp32", "fp16", "int8"};
 static const char *const heads[] = {"auto", "v8", "v5", "end2end", "yolox"};
+static const char *const ensembles[] = {"wbf", "vote"};
+static const char *const votes[] = {"affirmative", "consensus", "unanimous"};
+static const char *const merges[] = {"best", "average"};
 static const char *const log_levels[] = {"error", "warning", "info", "debug"};
 
 /* auto, cpu, cuda, or cuda: and numbers with commas between. */
@@ -41,6 +45,17 @@ static bool accepts_classes(const char *text)
     }
 }
 
+static bool accepts_weights(const char *text)
+{
+    float weights[YK_ENSEMBLE_MODELS];
+    return yk_ensemble_weights(text, weights) >= 0;
+}
+
+static bool accepts_votes(const char *text)
+{
+    return yk_ensemble_votes(text, YK_ENSEMBLE_MODELS) > 0;
+}
+
 static bool accepts_something(const char *text)
 {
     return *text != '\0';
@@ -68,6 +83,13 @@ const yk_field yk_fields[] = {
     {NUMBER(INT, max_det, 1, 30000)},
     {NUMBER(FLAG, multi_label, 0, 1)},
     {NUMBER(FLAG, agnostic, 0, 1)},
+    {CHOICE(ensemble, ensembles)},
+    {NUMBER(REAL, ensemble_iou, 0, 1)},
+    {TEXT(ensemble_weights), .accepts = accepts_weights,
+     .allowed = "at most 8 numbers from 0.000001 to 1000000 with commas between, or nothing"},
+    {TEXT(ensemble_votes), .accepts = accepts_votes,
+     .allowed = "affirmative, consensus, unanimous or a whole number from 1 to 8"},
+    {CHOICE(ensemble_merge, merges)},
     {NUMBER(INT, batch, 0, 1024), .zero_is_auto = true},
     {NUMBER(INT, threads, 0, 1024), .zero_is_auto = true},
     {NUMBER(INT, streams, 0, 1024), .zero_is_auto = true},
@@ -170,6 +192,8 @@ void yk_field_fault(const yk_field *f, const char *value, yk_buffer *faults)
         nearest = yk_nearest(value, f->choices, f->choice_count);
     else if (f->accepts == accepts_device)
         nearest = device_hint(value);
+    else if (f->accepts == accepts_votes)
+        nearest = yk_nearest(value, votes, YK_COUNT(votes));
     else if (f->accepts == yk_profile_exists)
         nearest = yk_profile_nearest(value);
     if (nearest)

@@ -153,6 +153,11 @@ bool yk_field_from_text(const yk_field *f, const char *text, yolk_config *config
     return good || refuse(f, text, faults);
 }
 
+static bool holds_list(const yk_field *f)
+{
+    return f->offset == offsetof(yolk_config, classes) || f->offset == offsetof(yolk_config, ensemble_weights);
+}
+
 /* A list of names and numbers, joined with commas. */
 static bool list_from_json(const yk_field *f, const json_t *list, yolk_config *config, yk_buffer *faults)
 {
@@ -166,6 +171,8 @@ static bool list_from_json(const yk_field *f, const json_t *list, yolk_config *c
             yk_buffer_text(&joined, json_string_value(item));
         else if (json_is_integer(item))
             yk_buffer_format(&joined, "%" JSON_INTEGER_FORMAT, json_integer_value(item));
+        else if (json_is_real(item) && f->offset == offsetof(yolk_config, ensemble_weights))
+            yk_real_text(json_real_value(item), &joined);
         else
             good = refuse(f, "a list of something else", faults);
     }
@@ -236,8 +243,7 @@ bool yk_field_from_json(const yk_field *f, const json_t *value, yolk_config *con
     bool good = false;
     switch (f->kind) {
     case YK_FIELD_TEXT:
-        /* Only `classes` holds a list. */
-        if (json_is_array(value) && f->offset == offsetof(yolk_config, classes))
+        if (json_is_array(value) && holds_list(f))
             return list_from_json(f, value, config, faults);
         break;
     case YK_FIELD_INT:

@@ -35,12 +35,15 @@ load helper
 @test "every option that gives a setting gives it" {
     yolk config show --model m.onnx --models d --device cpu --backend reference --precision fp32 --head v8 \
         --classes person,car --imgsz 640 --conf 0.1 --iou 0.2 --max-det 7 --multi-label --agnostic --batch 3 \
-        --threads 2 --streams 1 --warmup 0 --queue 4 --memory-limit 900 --video-scale 0.5
+        --threads 2 --streams 1 --warmup 0 --queue 4 --memory-limit 900 --video-scale 0.5 \
+        --ensemble vote --ensemble-iou 0.6 --ensemble-weights 2,1 --ensemble-votes 2 --ensemble-merge average
     exits 0
     jq -e '.model == "m.onnx" and .models_dir == "d" and .device == "cpu" and .backend == "reference"
         and .precision == "fp32" and .head == "v8" and .classes == "person,car" and .conf == 0.1 and .iou == 0.2
         and .max_det == 7 and .multi_label and .agnostic and .batch == 3 and .threads == 2 and .streams == 1
-        and .warmup == 0 and .queue == 4 and .memory_limit_mb == 900 and .video_scale == 0.5' out
+        and .warmup == 0 and .queue == 4 and .memory_limit_mb == 900 and .video_scale == 0.5
+        and .ensemble == "vote" and .ensemble_iou == 0.6 and .ensemble_weights == "2,1" and .ensemble_votes == "2"
+        and .ensemble_merge == "average"' out
     yolk config show batch --batch auto
     [ "$(cat out)" = 0 ] || [ "$(cat out)" = auto ]
     yolk config show log_level -v

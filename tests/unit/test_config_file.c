@@ -32,6 +32,9 @@ static void a_file_changes_what_it_names(void **state)
     assert_int_equal(c.imgsz_height, 384);
     assert_int_equal(c.imgsz_width, 640);
     assert_string_equal(c.classes, "person,2");
+    assert_ok(load(&c, "{\"ensemble_weights\": [2, 0.5], \"ensemble_votes\": \"unanimous\"}"));
+    assert_string_equal(c.ensemble_weights, "2,0.5");
+    assert_string_equal(c.ensemble_votes, "unanimous");
     assert_ok(load(&c, "\xef\xbb\xbf{\"classes\": [], \"imgsz\": \"auto\"}"));
     assert_string_equal(c.classes, "");
     assert_ok(load(&c, "{\"resolutions\": [{\"width\": 640, \"height\": 480, \"batch\": 4, \"scale\": 1},"
