@@ -34,7 +34,8 @@ typedef struct yolk_config {
     char profile[YOLK_CONFIG_TEXT];    /**< profile these settings started from; default "auto" */
     char models_dir[YOLK_CONFIG_PATH]; /**< folder of model files; default "models" */
     char model[YOLK_CONFIG_PATH];      /**< model name or file; default "yolo26n" */
-    char device[YOLK_CONFIG_TEXT];     /**< auto, cpu, cuda, cuda:N or cuda:N,M; default "auto" */
+    char device[YOLK_CONFIG_TEXT];     /**< auto, cpu, cuda, or numbers of devices that share the frames: cuda:0,1 or
+                                            cpu:0,1 (so many replicas of the model share the processor); default "auto" */
     char backend[YOLK_CONFIG_TEXT];    /**< auto, openvino or reference; default "auto" */
     char precision[YOLK_CONFIG_TEXT];  /**< auto, fp32, fp16 (16-bit floats of the
                                              processor's own kind, where it has them) or int8; default "auto": fp32 */

@@ -30,7 +30,8 @@ extern "C" {
     X(ERROR_CLOSED, -10, "the reader of an output pipe has gone away")                                                 \
     X(ERROR_CANCELED, -11, "stopped on request")                                                                       \
     X(END, -12, "no more frames")                                                                                      \
-    X(ERROR_INACCURATE, -13, "the converted model does not find what its source finds")
+    X(ERROR_INACCURATE, -13, "the converted model does not find what its source finds")                                \
+    X(ERROR_DEVICE_LOST, -14, "the device stopped answering and is no longer used")
 
 /** Result of a yolk function: YOLK_OK (0) or a negative code of YOLK_STATUS_MAP. */
 typedef enum yolk_status {

@@ -2,9 +2,10 @@
 #ifndef YK_BACKEND_H
 #define YK_BACKEND_H
 
+#include "config/device.h"
 #include "graph/graph.h"
 
-enum { YK_BACKEND_API = 1 };
+enum { YK_BACKEND_API = 2 };
 
 typedef struct yk_probe {
     bool available;
@@ -17,6 +18,7 @@ typedef struct yk_probe {
 } yk_probe;
 
 typedef struct yk_compile_options {
+    int device;   /* 0 to device_count() - 1 */
     int threads;  /* 0: physical cores */
     int streams;  /* requests run side by side; 0: the backend's choice */
     int slots;    /* requests that may be in flight at once, at least 1; 0: the backend's choice */
@@ -27,11 +29,19 @@ typedef struct yk_compile_options {
 /* A graph compiled for one shape. */
 typedef struct yk_exec yk_exec;
 
+/* compile(), load(), start() and wait() answer YOLK_ERROR_OUT_OF_MEMORY when the device is short of memory, after which
+ * smaller batches may still run, and YOLK_ERROR_DEVICE_LOST when nothing will run there any more. */
 typedef struct yk_backend {
     int api_version;
     const char *name;
+    const char *kind; /* of its devices: the word before the ':' in "cpu:0,1" */
     const char *description;
+    bool gains_from_batch; /* takes less time a frame in larger batches */
+    bool for_tests;        /* never chosen by itself, and not told of in public */
     void (*probe)(yk_probe *out);
+    int (*device_count)(void);
+    /* Bytes that may still be taken on a device now; 0 when unknown. */
+    uint64_t (*free_memory)(int device);
     /* Compiles a bound graph. The input is bytes, N x H x W x 3, in the head's channel order; conversion to float and
      * to the head's range is the backend's work. The graph is not needed afterwards. */
     yolk_status (*compile)(const yk_graph *g, const yk_compile_options *options, yk_exec **out);
@@ -43,6 +53,13 @@ typedef struct yk_backend {
     /* After wait(): float elements of output `index`, of the shape that the graph's output was bound to; valid until
      * the slot's next start(). Different slots may be used from different threads. */
     const float *(*output)(yk_exec *exec, int slot, int index);
+    /* A compiled network as bytes and back, so that it need not be compiled again; NULL where there is no such form.
+     * load() gets the graph bound as it was for compile() and the same options; the bytes are not needed afterwards. */
+    yolk_status (*save)(yk_exec *exec, yk_buffer *out);
+    yolk_status (*load)(const void *bytes, size_t size, const yk_graph *g, const yk_compile_options *options,
+                        yk_exec **out);
+    /* What saved bytes depend on, as one line of text: the library's version, the device's name. NULL with save(). */
+    void (*fingerprint)(int device, const yk_compile_options *options, char *text, size_t size);
 } yk_backend;
 
 extern const yk_backend yk_backend_reference;
@@ -50,7 +67,10 @@ extern const yk_backend yk_backend_openvino;
 
 /* registry.c */
 const yk_backend *const *yk_backends(size_t *count); /* in order of preference */
-/* By name, or the best available for "auto" or NULL. A failure names what is missing or the nearest name. */
+/* By name, or the best available for "auto" or NULL, that has the devices which `device` asks for: "auto" or NULL,
+ * "cpu", "cuda:0,1". A failure names what is missing or the nearest name. */
 yolk_status yk_backend_choose(const char *name, const char *device, const yk_backend **out);
+/* The numbers of the backend's devices that `device` asks for: the first one where it gives none. */
+yolk_status yk_backend_devices(const yk_backend *backend, const char *device, yk_devices *out);
 
 #endif

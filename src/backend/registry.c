@@ -13,75 +13,134 @@ const yk_backend *const *yk_backends(size_t *count)
     return backends;
 }
 
-static yolk_status check_device(const char *device)
+static yolk_status parse(const char *device, yk_devices *out)
 {
     static const char *const known[] = {"auto", "cpu"};
-    if (!device || strcmp(device, "auto") == 0 || strcmp(device, "cpu") == 0)
+    if (!device)
+        device = "auto";
+    if (yk_devices_parse(device, out))
         return YOLK_OK;
-    if (strncmp(device, "cuda", 4) == 0)
-        return yk_fail(YOLK_ERROR_BACKEND,
-                       "device '%s': this build runs on the processor only, use --device cpu or auto", device);
     const char *nearest = yk_nearest(device, known, YK_COUNT(known));
-    return yk_fail(YOLK_ERROR_NOT_FOUND, "there is no device '%s'%s%s%s (auto, cpu)", device,
+    return yk_fail(YOLK_ERROR_NOT_FOUND, "there is no device '%s'%s%s%s (auto, cpu, cpu:0,1)", device,
                    nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
-static yolk_status choose_named(const char *name, const yk_backend **out)
+/* Whether the backend's devices are of the kind asked for. */
+static bool suits(const yk_backend *b, const yk_devices *devices)
+{
+    return strcmp(devices->kind, b->kind) == 0 || strcmp(devices->kind, "auto") == 0;
+}
+
+static yolk_status choose_named(const char *name, const yk_devices *devices, const yk_backend **out)
 {
     const char *names[YK_COUNT(backends) + 1] = {"auto"};
+    size_t count = 1;
     for (size_t i = 0; i < YK_COUNT(backends); i++) {
-        names[i + 1] = backends[i]->name;
+        if (!backends[i]->for_tests)
+            names[count++] = backends[i]->name;
         if (strcmp(name, backends[i]->name) != 0)
             continue;
         yk_probe probe;
         backends[i]->probe(&probe);
         if (!probe.available)
             return yk_fail(YOLK_ERROR_BACKEND, "backend '%s' cannot run here: %s", name, probe.reason);
+        if (!suits(backends[i], devices))
+            return yk_fail(YOLK_ERROR_BACKEND, "backend '%s' has no device '%s': leave the backend or the device out",
+                           name, devices->kind);
         *out = backends[i];
         return YOLK_OK;
     }
-    const char *nearest = yk_nearest(name, names, YK_COUNT(names));
+    const char *nearest = yk_nearest(name, names, count);
     return yk_fail(YOLK_ERROR_NOT_FOUND, "there is no backend '%s'%s%s%s (auto, openvino, reference)", name,
                    nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
-yolk_status yk_backend_choose(const char *name, const char *device, const yk_backend **out)
+static yolk_status choose_best(const char *device, const yk_devices *devices, const yk_backend **out)
 {
-    *out = NULL;
-    yolk_status status = check_device(device);
-    if (status != YOLK_OK)
-        return status;
-    if (name && strcmp(name, "auto") != 0)
-        return choose_named(name, out);
     int best = 0;
+    bool known = false;
+    const bool any = strcmp(devices->kind, "auto") == 0;
     for (size_t i = 0; i < YK_COUNT(backends); i++) {
+        const yk_backend *b = backends[i];
         yk_probe probe;
-        backends[i]->probe(&probe);
+        if (!suits(b, devices) || (any && b->for_tests))
+            continue;
+        known = true;
+        b->probe(&probe);
         if (probe.available && (!*out || probe.score > best)) {
-            *out = backends[i];
+            *out = b;
             best = probe.score;
         } else if (!probe.available) {
-            yk_log(YOLK_LOG_WARNING, "backend '%s' cannot run here: %s", backends[i]->name, probe.reason);
+            yk_log(YOLK_LOG_WARNING, "backend '%s' cannot run here: %s", b->name, probe.reason);
         }
     }
+    if (!known)
+        return yk_fail(YOLK_ERROR_BACKEND,
+                       "device '%s': this build runs on the processor only, use --device cpu or auto", device);
     return *out ? YOLK_OK : yk_fail(YOLK_ERROR_BACKEND, "no backend can run here: see 'yolk info'");
+}
+
+yolk_status yk_backend_choose(const char *name, const char *device, const yk_backend **out)
+{
+    yk_devices devices;
+    *out = NULL;
+    yolk_status status = parse(device, &devices);
+    if (status != YOLK_OK)
+        return status;
+    /* What no backend has is said of the device, whatever backend was asked for. */
+    if (!name || strcmp(name, "auto") == 0 || strcmp(devices.kind, "cuda") == 0)
+        status = choose_best(device, &devices, out);
+    else
+        status = choose_named(name, &devices, out);
+    return status == YOLK_OK ? yk_backend_devices(*out, device, &devices) : status;
+}
+
+yolk_status yk_backend_devices(const yk_backend *backend, const char *device, yk_devices *out)
+{
+    yolk_status status = parse(device, out);
+    if (status != YOLK_OK)
+        return status;
+    memcpy(out->kind, backend->kind, strlen(backend->kind) + 1);
+    if (out->count == 0)
+        out->index[out->count++] = 0;
+    const int count = backend->device_count();
+    for (int i = 0; i < out->count; i++) {
+        if (out->index[i] >= count)
+            return yk_fail(YOLK_ERROR_NOT_FOUND, "there is no device '%s:%d', the last one is %s:%d", out->kind,
+                           out->index[i], out->kind, count - 1);
+    }
+    return YOLK_OK;
+}
+
+/* The backends that are told of in public. */
+static const yk_backend *listed(size_t index)
+{
+    for (size_t i = 0; i < YK_COUNT(backends); i++) {
+        if (!backends[i]->for_tests && index-- == 0)
+            return backends[i];
+    }
+    return NULL;
 }
 
 size_t yolk_backend_count(void)
 {
-    return YK_COUNT(backends);
+    size_t count = 0;
+    while (listed(count))
+        count++;
+    return count;
 }
 
 yolk_status yolk_backend_get(size_t index, yolk_backend_info *out)
 {
     static _Thread_local yk_probe probe;
+    const yk_backend *b = listed(index);
     *out = (yolk_backend_info){0};
-    if (index >= YK_COUNT(backends))
-        return yk_fail(YOLK_ERROR_NOT_FOUND, "there is no backend %zu, only %zu of them", index, YK_COUNT(backends));
-    backends[index]->probe(&probe);
+    if (!b)
+        return yk_fail(YOLK_ERROR_NOT_FOUND, "there is no backend %zu, only %zu of them", index, yolk_backend_count());
+    b->probe(&probe);
     *out = (yolk_backend_info){
-        .name = backends[index]->name,
-        .description = backends[index]->description,
+        .name = b->name,
+        .description = b->description,
         .available = probe.available,
         .version = probe.version,
         .device = probe.device,

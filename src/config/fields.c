@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/device.h"
 #include "config/ensemble.h"
 #include "config/fields.h"
 
@@ -13,21 +14,10 @@ static const char *const votes[] = {"affirmative", "consensus", "unanimous"};
 static const char *const merges[] = {"best", "average"};
 static const char *const log_levels[] = {"error", "warning", "info", "debug"};
 
-/* auto, cpu, cuda, or cuda: and numbers with commas between. */
 static bool accepts_device(const char *text)
 {
-    if (strcmp(text, "auto") == 0 || strcmp(text, "cpu") == 0 || strcmp(text, "cuda") == 0)
-        return true;
-    if (strncmp(text, "cuda:", 5) != 0)
-        return false;
-    for (const char *p = text + 5;; p++) {
-        size_t digits = strspn(p, "0123456789");
-        if (digits == 0 || digits > 3)
-            return false;
-        p += digits;
-        if (*p != ',')
-            return *p == '\0';
-    }
+    yk_devices devices;
+    return yk_devices_parse(text, &devices);
 }
 
 /* Whether the names exist is known only with the model. */
@@ -72,7 +62,7 @@ const yk_field yk_fields[] = {
     {TEXT(profile), .accepts = yk_profile_exists, .allowed = "dev_pi, prod_rtx3090, debug or auto"},
     {TEXT(models_dir), .accepts = accepts_something, .allowed = "the name of a folder"},
     {TEXT(model), .accepts = accepts_something, .allowed = "the name of a model or a file"},
-    {TEXT(device), .accepts = accepts_device, .allowed = "auto, cpu, cuda, cuda:N or cuda:N,M"},
+    {TEXT(device), .accepts = accepts_device, .allowed = "auto, cpu, cuda, cuda:N or cuda:N,M (likewise cpu:N,M)"},
     {CHOICE(backend, backends)},
     {CHOICE(precision, precisions)},
     {CHOICE(head, heads)},

@@ -71,6 +71,18 @@ missing:
     snprintf(out->reason, sizeof out->reason, "%s", yolk_last_error());
 }
 
+/* The processor can be shared out among as many replicas as anybody asks for. */
+static int device_count(void)
+{
+    return YK_MAX_DEVICES;
+}
+
+static uint64_t free_memory(int device)
+{
+    (void)device;
+    return yk_memory_available();
+}
+
 /* OpenVINO by itself takes 16 bits where it can; here that is the caller's choice. */
 static const char *precision(const yk_ov *ov, bool half)
 {
@@ -252,8 +264,11 @@ static const float *output(yk_exec *exec, int index, int which)
 const yk_backend yk_backend_openvino = {
     .api_version = YK_BACKEND_API,
     .name = "openvino",
+    .kind = "cpu",
     .description = "Intel's OpenVINO on the processor",
     .probe = probe,
+    .device_count = device_count,
+    .free_memory = free_memory,
     .compile = compile,
     .destroy = destroy,
     .slot_count = slot_count,

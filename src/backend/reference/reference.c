@@ -28,6 +28,18 @@ static void reference_probe(yk_probe *out)
     out->free_memory = yk_memory_available();
 }
 
+/* The processor can be shared out among as many replicas as anybody asks for. */
+static int reference_device_count(void)
+{
+    return YK_MAX_DEVICES;
+}
+
+static uint64_t reference_free_memory(int device)
+{
+    (void)device;
+    return yk_memory_available();
+}
+
 static void reference_destroy(yk_exec **exec)
 {
     yk_exec *e = *exec;
@@ -213,8 +225,11 @@ static const float *reference_output(yk_exec *e, int index, int output)
 const yk_backend yk_backend_reference = {
     .api_version = YK_BACKEND_API,
     .name = "reference",
+    .kind = "cpu",
     .description = "plain C on one core: slow, and what every other backend is compared with",
     .probe = reference_probe,
+    .device_count = reference_device_count,
+    .free_memory = reference_free_memory,
     .compile = reference_compile,
     .destroy = reference_destroy,
     .slot_count = reference_slot_count,
