@@ -14,49 +14,59 @@ float yk_overlap(const yolk_detection *a, const yolk_detection *b)
 }
 
 /* The free box that lies nearest to `d`, or -1. */
-static int best_match(const yolk_detection *d, const yk_detections *among, const bool *taken, float *overlap)
+static int best_match(const yolk_detection *d, const yk_detections *among, const bool *taken)
 {
     int best = -1;
-    *overlap = 0.5f;
+    float overlap = 0.5f;
     for (size_t i = 0; i < among->count; i++) {
         if (taken[i] || among->items[i].class_id != d->class_id)
             continue;
         float o = yk_overlap(d, &among->items[i]);
-        if (o >= *overlap && (best < 0 || o > *overlap)) {
-            *overlap = o;
+        if (o >= overlap && (best < 0 || o > overlap)) {
+            overlap = o;
             best = (int)i;
         }
     }
     return best;
 }
 
-yolk_status yk_agreement_add(yk_agreement *a, const yk_detections *first, const yk_detections *second, float threshold)
+yolk_status yk_match(const yk_detections *first, const yk_detections *second, int *match)
 {
     bool *taken = yk_calloc(second->count, sizeof *taken);
     if (!taken)
         return YOLK_ERROR_OUT_OF_MEMORY;
-    for (size_t i = 0; i < second->count; i++) {
+    for (size_t i = 0; i < first->count; i++) {
+        match[i] = best_match(&first->items[i], second, taken);
+        if (match[i] >= 0)
+            taken[match[i]] = true;
+    }
+    yk_free(taken);
+    return YOLK_OK;
+}
+
+yolk_status yk_agreement_add(yk_agreement *a, const yk_detections *first, const yk_detections *second, float threshold)
+{
+    int *match = yk_calloc(first->count, sizeof *match);
+    yolk_status status = match ? yk_match(first, second, match) : YOLK_ERROR_OUT_OF_MEMORY;
+    for (size_t i = 0; i < second->count && status == YOLK_OK; i++) {
         a->second += second->items[i].confidence > threshold;
         a->total += (double)second->items[i].confidence;
     }
-    for (size_t i = 0; i < first->count; i++) {
+    for (size_t i = 0; i < first->count && status == YOLK_OK; i++) {
         const yolk_detection *d = &first->items[i];
-        float overlap;
-        int match = best_match(d, second, taken, &overlap);
         a->first += d->confidence > threshold;
         a->total += (double)d->confidence;
-        if (match < 0)
+        if (match[i] < 0)
             continue;
-        const yolk_detection *m = &second->items[match];
-        taken[match] = true;
-        a->common += (double)(overlap * YK_MIN(d->confidence, m->confidence));
+        const yolk_detection *m = &second->items[match[i]];
+        a->common += (double)(yk_overlap(d, m) * YK_MIN(d->confidence, m->confidence));
         if (d->confidence > threshold && m->confidence > threshold) {
             a->both++;
             a->difference += fabs((double)d->confidence - (double)m->confidence);
         }
     }
-    yk_free(taken);
-    return YOLK_OK;
+    yk_free(match);
+    return status;
 }
 
 double yk_agreement_share(const yk_agreement *a)

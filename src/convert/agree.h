@@ -12,7 +12,10 @@ typedef struct yk_agreement {
     double common, total;  /* confidence that pairs share, by their overlap; confidence in all */
 } yk_agreement;
 
-/* Adds one picture. Both lists are by falling confidence. Allocates nothing but `b`'s scratch memory. */
+/* For each box of the first list the one of the second that stands for the same thing, or -1: same class, overlap of
+ * 0.5 or more, the nearest that is free. Both lists are by falling confidence. */
+yolk_status yk_match(const yk_detections *first, const yk_detections *second, int *match);
+/* Adds one picture. */
 yolk_status yk_agreement_add(yk_agreement *a, const yk_detections *first, const yk_detections *second, float threshold);
 double yk_agreement_share(const yk_agreement *a);      /* 1 when nothing was found by either */
 double yk_agreement_difference(const yk_agreement *a); /* mean */
