@@ -64,6 +64,7 @@ typedef struct yk_backend {
 
 extern const yk_backend yk_backend_reference;
 extern const yk_backend yk_backend_openvino;
+extern const yk_backend yk_backend_dummy;
 
 /* registry.c */
 const yk_backend *const *yk_backends(size_t *count); /* in order of preference */

@@ -5,7 +5,7 @@
 #include "backend/backend.h"
 #include "yolk/model.h"
 
-static const yk_backend *const backends[] = {&yk_backend_openvino, &yk_backend_reference};
+static const yk_backend *const backends[] = {&yk_backend_openvino, &yk_backend_reference, &yk_backend_dummy};
 
 const yk_backend *const *yk_backends(size_t *count)
 {
@@ -59,10 +59,10 @@ static yolk_status choose_best(const char *device, const yk_devices *devices, co
 {
     int best = 0;
     bool known = false;
+    yk_probe probe;
     const bool any = strcmp(devices->kind, "auto") == 0;
     for (size_t i = 0; i < YK_COUNT(backends); i++) {
         const yk_backend *b = backends[i];
-        yk_probe probe;
         if (!suits(b, devices) || (any && b->for_tests))
             continue;
         known = true;
@@ -77,7 +77,9 @@ static yolk_status choose_best(const char *device, const yk_devices *devices, co
     if (!known)
         return yk_fail(YOLK_ERROR_BACKEND,
                        "device '%s': this build runs on the processor only, use --device cpu or auto", device);
-    return *out ? YOLK_OK : yk_fail(YOLK_ERROR_BACKEND, "no backend can run here: see 'yolk info'");
+    if (!*out)
+        return yk_fail(YOLK_ERROR_BACKEND, "no backend can run here: %s; see 'yolk info'", probe.reason);
+    return YOLK_OK;
 }
 
 yolk_status yk_backend_choose(const char *name, const char *device, const yk_backend **out)

@@ -50,6 +50,8 @@ static void facts_are_complete(void **state)
     (void)state;
     size_t count = 0;
     const yk_backend *const *backends = yk_backends(&count);
+    /* The last one is for tests and not told of. */
+    assert_ptr_equal(backends[--count], &yk_backend_dummy);
     assert_int_equal(count, yolk_backend_count());
     assert_true(count >= 2);
     for (size_t i = 0; i < count; i++) {
@@ -57,6 +59,9 @@ static void facts_are_complete(void **state)
         assert_ok(yolk_backend_get(i, &info));
         assert_string_equal(info.name, backends[i]->name);
         assert_int_equal(backends[i]->api_version, YK_BACKEND_API);
+        assert_true(backends[i]->device_count() >= 1);
+        assert_true(backends[i]->kind[0] != '\0');
+        assert_true(backends[i]->free_memory(0) > 0);
         assert_true(info.description[0] != '\0');
         /* Either it runs, or there is a reason why not. */
         assert_int_equal(info.available, info.reason[0] == '\0');

@@ -1,0 +1,314 @@
+#include "backend/dummy/dummy.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { SLOTS = 2 };
+
+typedef struct device {
+    yk_dummy_device settings;
+    bool lost, held;
+    uint64_t occupied;
+    yk_dummy_figures figures;
+} device;
+
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool ready;
+    int count; /* 0: none, for `reason` */
+    char reason[512];
+    device devices[YK_MAX_DEVICES];
+} world = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+struct yk_exec {
+    yk_exec *reference; /* what computes */
+    device *device;
+    uint64_t bytes;
+    int batch, slots;
+    uint64_t *started_ns; /* by slot */
+};
+
+static void place(const yk_dummy_device *devices, int count)
+{
+    world.count = count;
+    for (int i = 0; i < YK_MAX_DEVICES; i++) {
+        world.devices[i] = (device){0};
+        if (i < count)
+            world.devices[i].settings = devices[i];
+    }
+    world.ready = true;
+    pthread_cond_broadcast(&world.changed);
+}
+
+/* Locks the world, which is made from the environment when nobody has made it yet. */
+static void enter(void)
+{
+    pthread_mutex_lock(&world.mutex);
+    if (world.ready)
+        return;
+    yk_dummy_device devices[YK_MAX_DEVICES];
+    const char *text = getenv("YOLK_DUMMY");
+    int count = text ? yk_dummy_parse(text, devices) : 0;
+    snprintf(world.reason, sizeof world.reason, "%s",
+             text ? yolk_last_error() : "it simulates devices for tests, and YOLK_DUMMY does not say which");
+    place(devices, count);
+}
+
+static void leave(void)
+{
+    pthread_mutex_unlock(&world.mutex);
+}
+
+void yk_dummy_configure(const yk_dummy_device *devices, int count)
+{
+    pthread_mutex_lock(&world.mutex);
+    place(devices, count);
+    world.ready = count > 0;
+    leave();
+}
+
+void yk_dummy_change(int index, const yk_dummy_device *to)
+{
+    enter();
+    world.devices[index].settings = *to;
+    leave();
+}
+
+void yk_dummy_lose(int index)
+{
+    enter();
+    world.devices[index].lost = true;
+    pthread_cond_broadcast(&world.changed);
+    leave();
+}
+
+void yk_dummy_occupy(int index, uint64_t bytes)
+{
+    enter();
+    world.devices[index].occupied = bytes;
+    leave();
+}
+
+void yk_dummy_hold(int index, bool hold)
+{
+    enter();
+    world.devices[index].held = hold;
+    pthread_cond_broadcast(&world.changed);
+    leave();
+}
+
+yk_dummy_figures yk_dummy_look(int index)
+{
+    enter();
+    yk_dummy_figures figures = world.devices[index].figures;
+    leave();
+    return figures;
+}
+
+/* ---- the table ---- */
+
+static void probe(yk_probe *out)
+{
+    enter();
+    *out = (yk_probe){.available = world.count > 0};
+    if (world.count == 0)
+        snprintf(out->reason, sizeof out->reason, "%s", world.reason);
+    snprintf(out->device, sizeof out->device, "%d simulated devices", world.count);
+    leave();
+}
+
+static int device_count(void)
+{
+    enter();
+    int count = world.count;
+    leave();
+    return count;
+}
+
+static uint64_t left_on(const device *d)
+{
+    uint64_t used = d->figures.used + d->occupied;
+    return d->settings.memory > used ? d->settings.memory - used : 0;
+}
+
+static uint64_t free_memory(int index)
+{
+    enter();
+    const device *d = &world.devices[index];
+    /* A byte is none, but known. */
+    uint64_t bytes = d->settings.memory == 0 ? 0 : YK_MAX(left_on(d), 1);
+    leave();
+    return bytes;
+}
+
+static yolk_status fail_lost(const device *d)
+{
+    return yk_fail(YOLK_ERROR_DEVICE_LOST, "device 'dummy:%d' stopped answering", (int)(d - world.devices));
+}
+
+static yolk_status fail_short(const device *d, const char *what)
+{
+    return yk_fail(YOLK_ERROR_OUT_OF_MEMORY, "device 'dummy:%d' has not enough memory to %s: %llu bytes are left",
+                   (int)(d - world.devices), what, (unsigned long long)left_on(d));
+}
+
+/* Counts down to the one that fails. */
+static bool is_short(long *countdown)
+{
+    return *countdown > 0 && --*countdown == 0;
+}
+
+static yolk_status take_memory(yk_exec *e)
+{
+    device *d = e->device;
+    if (d->lost)
+        return fail_lost(d);
+    if (is_short(&d->settings.short_compile) || (d->settings.memory > 0 && e->bytes > left_on(d))) {
+        e->bytes = 0;
+        return fail_short(d, "compile the network");
+    }
+    d->figures.compiled++;
+    d->figures.used += e->bytes;
+    d->figures.peak = YK_MAX(d->figures.peak, d->figures.used);
+    return YOLK_OK;
+}
+
+static void destroy(yk_exec **exec)
+{
+    yk_exec *e = *exec;
+    *exec = NULL;
+    if (!e)
+        return;
+    yk_backend_reference.destroy(&e->reference);
+    enter();
+    e->device->figures.used -= YK_MIN(e->bytes, e->device->figures.used);
+    leave();
+    yk_free(e->started_ns);
+    yk_free(e);
+}
+
+static yolk_status compile(const yk_graph *g, const yk_compile_options *options, yk_exec **out)
+{
+    *out = NULL;
+    yk_exec *e = yk_calloc(1, sizeof *e);
+    if (!e)
+        return YOLK_ERROR_OUT_OF_MEMORY;
+    enter();
+    e->device = &world.devices[options->device];
+    const yk_dummy_device *d = &e->device->settings;
+    e->batch = (int)g->bound[0];
+    e->slots = options->slots > 0 ? options->slots : d->slots > 0 ? d->slots : SLOTS;
+    e->bytes = d->network_bytes + d->frame_bytes * (uint64_t)e->batch * (uint64_t)e->slots;
+    yolk_status status = take_memory(e);
+    leave();
+    if (status != YOLK_OK)
+        goto fail;
+    e->started_ns = yk_calloc((size_t)e->slots, sizeof *e->started_ns);
+    if (!e->started_ns) {
+        status = YOLK_ERROR_OUT_OF_MEMORY;
+        goto fail;
+    }
+    status = yk_backend_reference.compile(g, &(yk_compile_options){.slots = e->slots}, &e->reference);
+    if (status != YOLK_OK)
+        goto fail;
+    *out = e;
+    return YOLK_OK;
+fail:
+    destroy(&e);
+    return status;
+}
+
+static int slot_count(const yk_exec *e)
+{
+    return e->slots;
+}
+
+static uint8_t *input(yk_exec *e, int slot)
+{
+    return yk_backend_reference.input(e->reference, slot);
+}
+
+static yolk_status start(yk_exec *e, int slot)
+{
+    device *d = e->device;
+    yolk_status status = YOLK_OK;
+    enter();
+    d->figures.started++;
+    e->started_ns[slot] = yk_now_ns();
+    if (d->lost)
+        status = fail_lost(d);
+    else if (is_short(&d->settings.short_start) ||
+             (d->settings.memory > 0 && d->figures.used + d->occupied > d->settings.memory))
+        status = fail_short(d, "start a batch");
+    leave();
+    return status;
+}
+
+static void sleep_until(uint64_t ns)
+{
+    struct timespec t = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
+        ;
+}
+
+static yolk_status wait_for(yk_exec *e, int slot)
+{
+    device *d = e->device;
+    yolk_status status = YOLK_OK;
+    enter();
+    d->figures.waiting++;
+    while (d->held && !d->lost)
+        pthread_cond_wait(&world.changed, &world.mutex);
+    d->figures.waiting--;
+    if (d->settings.lives >= 0 && d->settings.lives-- == 0)
+        d->lost = true;
+    if (d->lost)
+        status = fail_lost(d);
+    else if (is_short(&d->settings.short_wait))
+        status = fail_short(d, "run a batch");
+    const int milliseconds = d->settings.milliseconds;
+    leave();
+    if (status != YOLK_OK)
+        return status;
+    status = yk_backend_reference.start(e->reference, slot);
+    if (status == YOLK_OK)
+        status = yk_backend_reference.wait(e->reference, slot);
+    if (milliseconds > 0)
+        sleep_until(e->started_ns[slot] + (uint64_t)milliseconds * 1000000);
+    if (status != YOLK_OK)
+        return status;
+    enter();
+    d->figures.finished++;
+    d->figures.largest = YK_MAX(d->figures.largest, e->batch);
+    leave();
+    return YOLK_OK;
+}
+
+static const float *output(yk_exec *e, int slot, int index)
+{
+    return yk_backend_reference.output(e->reference, slot, index);
+}
+
+const yk_backend yk_backend_dummy = {
+    .api_version = YK_BACKEND_API,
+    .name = "dummy",
+    .kind = "dummy",
+    .description = "devices that do not exist, for tests",
+    .gains_from_batch = true,
+    .for_tests = true,
+    .probe = probe,
+    .device_count = device_count,
+    .free_memory = free_memory,
+    .compile = compile,
+    .destroy = destroy,
+    .slot_count = slot_count,
+    .input = input,
+    .start = start,
+    .wait = wait_for,
+    .output = output,
+};
