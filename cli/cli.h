@@ -75,6 +75,7 @@ typedef enum option_id {
     OPT_THREADS,
     OPT_STREAMS,
     OPT_WARMUP,
+    OPT_OPTIMIZE,
     OPT_CONF,
     OPT_IOU,
     OPT_MAX_DET,

@@ -268,7 +268,8 @@ static int perform(run *r)
     if (status != STATUS_DONE || (status = read_options(r)) != STATUS_DONE ||
         (status = check_outputs(r)) != STATUS_DONE || (status = check_inputs(args)) != STATUS_DONE)
         return status;
-    if (yolk_manager_create(&r->config, &r->manager) != YOLK_OK || yolk_manager_load(r->manager, NULL) != YOLK_OK)
+    if (yolk_manager_create(&r->config, &r->manager) != YOLK_OK ||
+        yolk_manager_load(r->manager, NULL, args->values[OPT_OPTIMIZE] != NULL) != YOLK_OK)
         return fail_last();
     if ((status = open_sinks(r)) != STATUS_DONE)
         return status;

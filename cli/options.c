@@ -36,6 +36,8 @@ const option options[OPT_COUNT] = {
     [OPT_STREAMS] = {"streams", 0, "N", "streams", G_MODEL, NULL, CMD_SETTINGS,
                      "inference requests run side by side (default 0: chosen by the backend)"},
     [OPT_WARMUP] = {"warmup", 0, "N", "warmup", G_MODEL, NULL, CMD_SETTINGS, "runs before the first frame (default 2)"},
+    [OPT_OPTIMIZE] = {"optimize", 0, NULL, NULL, G_MODEL, NULL, CMD_DETECT,
+                      "keep what is compiled in an .engine file beside the model, so that the next start is quick"},
 
     [OPT_CONF] = {"conf", 0, "0..1", "conf", G_FIND, "0.1 0.25 0.5", CMD_SETTINGS,
                   "least confidence of a detection (default 0.25)"},

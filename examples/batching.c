@@ -35,7 +35,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (yolk_config_resolve(&config, NULL, NULL) != YOLK_OK || yolk_manager_create(&config, &manager) != YOLK_OK ||
-        yolk_manager_load(manager, argv[1]) != YOLK_OK || yolk_video_open(argv[2], NULL, &video) != YOLK_OK)
+        yolk_manager_load(manager, argv[1], 0) != YOLK_OK || yolk_video_open(argv[2], NULL, &video) != YOLK_OK)
         goto done;
 
     const yolk_video_info *info = yolk_video_get_info(video);

@@ -17,7 +17,7 @@ int main(int argc, char **argv)
         return 2;
     }
     yolk_config_defaults(&config);
-    if (yolk_manager_create(&config, &manager) != YOLK_OK || yolk_manager_load(manager, argv[1]) != YOLK_OK ||
+    if (yolk_manager_create(&config, &manager) != YOLK_OK || yolk_manager_load(manager, argv[1], 0) != YOLK_OK ||
         yolk_image_load(argv[2], &image) != YOLK_OK ||
         yolk_manager_predict_batch(manager, image, 1, NULL, &results) != YOLK_OK)
         goto done;

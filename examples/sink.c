@@ -41,7 +41,7 @@ int main(int argc, char **argv)
     }
     t.enough = argc > 3 ? strtol(argv[3], NULL, 10) : 1000;
     const char *input = argv[2];
-    if (yolk_manager_create(NULL, &manager) != YOLK_OK || yolk_manager_load(manager, argv[1]) != YOLK_OK ||
+    if (yolk_manager_create(NULL, &manager) != YOLK_OK || yolk_manager_load(manager, argv[1], 0) != YOLK_OK ||
         yolk_sink_open_callback(count, &t, 0, &sink) != YOLK_OK)
         goto done;
     yolk_status ended = yolk_pipeline_run(manager, &input, 1, &sink, 1, NULL, NULL);

@@ -31,7 +31,7 @@ int main(int argc, char **argv)
     yolk_pipeline_options_defaults(&options);
     options.progress = on_progress;
     options.progress_user = &next_told;
-    if (yolk_manager_create(NULL, &manager) != YOLK_OK || yolk_manager_load(manager, argv[1]) != YOLK_OK ||
+    if (yolk_manager_create(NULL, &manager) != YOLK_OK || yolk_manager_load(manager, argv[1], 0) != YOLK_OK ||
         yolk_sink_open_jsonl(argv[3], 0, &sinks[0]) != YOLK_OK ||
         yolk_sink_open_annotated(argv[4], 1.0, &sinks[1]) != YOLK_OK)
         goto done;

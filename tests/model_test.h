@@ -60,7 +60,7 @@ static inline yolk_manager *tiny_manager(int batch, int queue)
     config.queue = queue;
     config.warmup = 0;
     assert_ok(yolk_manager_create(&config, &manager));
-    assert_ok(yolk_manager_load(manager, tiny_model("tiny.onnx")));
+    assert_ok(yolk_manager_load(manager, tiny_model("tiny.onnx"), 0));
     return manager;
 }
 

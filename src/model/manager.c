@@ -76,8 +76,9 @@ yk_model *yk_manager_model(const yolk_manager *manager)
     return model;
 }
 
-yolk_status yolk_manager_load(yolk_manager *manager, const char *model)
+yolk_status yolk_manager_load(yolk_manager *manager, const char *model, int optimize)
 {
+    (void)optimize;
     char *path = NULL;
     yk_model *fresh = NULL, *old = NULL;
     pthread_mutex_lock(&manager->load_mutex);

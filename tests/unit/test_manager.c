@@ -34,7 +34,7 @@ static yolk_manager *loaded(const yolk_config *c)
 {
     yolk_manager *m;
     assert_ok(yolk_manager_create(c, &m));
-    assert_ok(yolk_manager_load(m, NULL));
+    assert_ok(yolk_manager_load(m, NULL, 0));
     return m;
 }
 
@@ -205,7 +205,7 @@ static void classes_can_be_chosen(void **state)
         yolk_manager *m;
         strcpy(c.classes, bad[k][0]);
         assert_ok(yolk_manager_create(&c, &m));
-        assert_fails(yolk_manager_load(m, NULL), YOLK_ERROR_NOT_FOUND, bad[k][1]);
+        assert_fails(yolk_manager_load(m, NULL, 0), YOLK_ERROR_NOT_FOUND, bad[k][1]);
         yolk_manager_destroy(&m);
     }
 }
@@ -220,7 +220,7 @@ static void what_this_build_lacks_is_said(void **state)
         yolk_manager *m;
         assert_ok(yolk_config_set(&c, bad[k][0], bad[k][1]));
         assert_ok(yolk_manager_create(&c, &m));
-        yolk_status status = yolk_manager_load(m, NULL);
+        yolk_status status = yolk_manager_load(m, NULL, 0);
         assert_true(status == YOLK_ERROR_UNSUPPORTED || status == YOLK_ERROR_BACKEND);
         assert_non_null(strstr(yolk_last_error(), bad[k][2]));
         yolk_manager_destroy(&m);
@@ -283,7 +283,7 @@ static void short_memory_fails_and_leaks_nothing(void **state)
         yk_alloc_fail_at(++n);
         yolk_status status = yolk_manager_create(&c, &m);
         if (status == YOLK_OK)
-            status = yolk_manager_load(m, "tiny");
+            status = yolk_manager_load(m, "tiny", 0);
         if (status == YOLK_OK)
             status = yolk_manager_predict_batch(m, &frame, 1, NULL, &results);
         enough = yk_alloc_count() < n;

@@ -21,7 +21,7 @@ static int make(void **state)
     snprintf(c.models_dir, sizeof c.models_dir, "%s", yk_temp_folder);
     strcpy(c.backend, "reference");
     c.warmup = 0;
-    return yolk_manager_create(&c, &manager) || yolk_manager_load(manager, "a");
+    return yolk_manager_create(&c, &manager) || yolk_manager_load(manager, "a", 0);
 }
 
 static int end(void **state)
@@ -58,8 +58,8 @@ static void *load_often(void *user)
     int *right = user;
     *right = 0;
     for (int i = 0; i < ROUNDS; i++) {
-        bool loaded = yolk_manager_load(manager, i % 2 ? "a" : "b") == YOLK_OK;
-        bool refused = yolk_manager_load(manager, "c") == YOLK_ERROR_NOT_FOUND;
+        bool loaded = yolk_manager_load(manager, i % 2 ? "a" : "b", 0) == YOLK_OK;
+        bool refused = yolk_manager_load(manager, "c", 0) == YOLK_ERROR_NOT_FOUND;
         *right += loaded && refused;
     }
     return NULL;

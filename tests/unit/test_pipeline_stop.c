@@ -168,7 +168,7 @@ static void a_network_that_fails_ends_the_run(void **state)
     assert_ok(yolk_config_set(&config, "backend", "reference"));
     config.memory_limit_mb = 1; /* no session is that small */
     assert_ok(yolk_manager_create(&config, &manager));
-    yolk_status status = yolk_manager_load(manager, tiny_model("tiny.onnx"));
+    yolk_status status = yolk_manager_load(manager, tiny_model("tiny.onnx"), 0);
     if (status == YOLK_OK)
         status = run(manager, &input, 1, &seen, NULL, NULL);
     assert_int_equal(status, YOLK_ERROR_LIMIT);

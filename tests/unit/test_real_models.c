@@ -68,7 +68,7 @@ static yolk_results *predict(const char *model, const char *backend, int side)
     c.warmup = 0;
     c.conf = 0.1;
     assert_ok(yolk_manager_create(&c, &m));
-    assert_ok(yolk_manager_load(m, model));
+    assert_ok(yolk_manager_load(m, model, 0));
     assert_ok(yolk_manager_predict_batch(m, bus, 1, NULL, &results));
     yolk_manager_destroy(&m);
     return results;
@@ -167,7 +167,7 @@ static void memory_stays_where_it_is(void **state)
     yolk_config_defaults(&c);
     c.imgsz_width = 160;
     assert_ok(yolk_manager_create(&c, &m));
-    assert_ok(yolk_manager_load(m, path));
+    assert_ok(yolk_manager_load(m, path, 0));
     for (int i = 0; i < 120; i++) {
         yolk_results *results;
         assert_ok(yolk_manager_predict_batch(m, bus, 1, NULL, &results));

@@ -33,7 +33,7 @@ static yolk_manager *loaded(const yolk_config *c, const char *model)
 {
     yolk_manager *m;
     assert_ok(yolk_manager_create(c, &m));
-    assert_ok(yolk_manager_load(m, model));
+    assert_ok(yolk_manager_load(m, model, 0));
     return m;
 }
 
@@ -55,13 +55,13 @@ static void a_failed_load_leaves_the_model_served(void **state)
     yolk_stats before, after;
     assert_serves(m, "red");
     assert_ok(yolk_manager_stats(m, &before));
-    assert_fails(yolk_manager_load(m, "absent"), YOLK_ERROR_NOT_FOUND, "model 'absent' is neither in");
+    assert_fails(yolk_manager_load(m, "absent", 0), YOLK_ERROR_NOT_FOUND, "model 'absent' is neither in");
     assert_serves(m, "red");
-    assert_int_not_equal(yolk_manager_load(m, "damaged"), YOLK_OK);
+    assert_int_not_equal(yolk_manager_load(m, "damaged", 0), YOLK_OK);
     assert_non_null(strstr(yolk_last_error(), "damaged.onnx: "));
     assert_serves(m, "red");
-    assert_fails(yolk_manager_load(m, "old"), YOLK_ERROR_UNSUPPORTED, "old.engine: this is a TensorRT engine");
-    assert_fails(yolk_manager_load(m, yk_temp_folder), YOLK_ERROR_INVALID_ARGUMENT, "");
+    assert_fails(yolk_manager_load(m, "old", 0), YOLK_ERROR_UNSUPPORTED, "old.engine: this is a TensorRT engine");
+    assert_fails(yolk_manager_load(m, yk_temp_folder, 0), YOLK_ERROR_INVALID_ARGUMENT, "");
     assert_serves(m, "red");
     assert_ok(yolk_manager_stats(m, &after));
     assert_int_equal(after.frames, before.frames + 3);
@@ -75,12 +75,12 @@ static void a_load_replaces_model_and_statistics(void **state)
     yolk_manager *m = loaded(&c, "tiny");
     yolk_stats stats;
     assert_serves(m, "red");
-    assert_ok(yolk_manager_load(m, "other"));
+    assert_ok(yolk_manager_load(m, "other", 0));
     assert_ok(yolk_manager_stats(m, &stats));
     assert_int_equal(stats.frames, 0);
     assert_int_equal(stats.stages[YOLK_STAGE_INFER].frames, 0);
     assert_serves(m, "rot");
-    assert_ok(yolk_manager_load(m, yk_temp_path("fixed.onnx")));
+    assert_ok(yolk_manager_load(m, yk_temp_path("fixed.onnx"), 0));
     assert_serves(m, "rot");
     yolk_manager_destroy(&m);
 }
@@ -100,7 +100,7 @@ static void what_is_held_outlives_a_load(void **state)
     int slot = yk_session_take(session);
     assert_ok(yk_session_fill(session, slot, 0, &frame));
     assert_ok(yk_session_start(session, slot, 1));
-    assert_ok(yolk_manager_load(m, "other"));
+    assert_ok(yolk_manager_load(m, "other", 0));
     assert_ok(yk_session_finish(session, slot, &found));
     yk_session_give(session, slot);
     assert_int_equal(found.count, 1);
@@ -122,7 +122,7 @@ static void what_was_ready_is_ready_in_the_next_model(void **state)
     yolk_manager *m = loaded(&c, "tiny");
     assert_ok(yolk_manager_prepare(m, (yolk_size){128, 64}, 1));
     yk_model *old = yk_manager_model(m);
-    assert_ok(yolk_manager_load(m, "other"));
+    assert_ok(yolk_manager_load(m, "other", 0));
     yk_model *fresh = yk_manager_model(m);
     assert_ptr_not_equal(old, fresh);
     assert_null(old->cache[0].session);
@@ -131,7 +131,7 @@ static void what_was_ready_is_ready_in_the_next_model(void **state)
     yk_model_release(&old);
     yk_model_release(&fresh);
     /* One that cannot run that size is made ready for its own. */
-    assert_ok(yolk_manager_load(m, "pairs"));
+    assert_ok(yolk_manager_load(m, "pairs", 0));
     fresh = yk_manager_model(m);
     assert_int_equal(fresh->cache[0].key.size.width, 64);
     assert_int_equal(fresh->cache[0].key.batch, 2);
@@ -228,7 +228,7 @@ static void the_batch_is_the_settings_or_the_models(void **state)
     yolk_config c = settings();
     yolk_manager *m = loaded(&c, "tiny");
     assert_int_equal(yk_manager_batch(m, 1920, 1080), 1);
-    assert_ok(yolk_manager_load(m, "pairs"));
+    assert_ok(yolk_manager_load(m, "pairs", 0));
     assert_int_equal(yk_manager_batch(m, 1920, 1080), 2);
     yolk_manager_destroy(&m);
     c.batch = 6;
@@ -278,12 +278,12 @@ static void a_fixed_model_refuses_other_sizes(void **state)
     yolk_size size;
     c.imgsz_width = 640;
     assert_ok(yolk_manager_create(&c, &m));
-    assert_fails(yolk_manager_load(m, "fixed"), YOLK_ERROR_UNSUPPORTED,
+    assert_fails(yolk_manager_load(m, "fixed", 0), YOLK_ERROR_UNSUPPORTED,
                  "fixed.onnx: this model was exported for 64x64 (height x width) only and cannot run at imgsz 640");
     yolk_manager_destroy(&m);
     c.imgsz_height = 384;
     assert_ok(yolk_manager_create(&c, &m));
-    assert_fails(yolk_manager_load(m, "fixed"), YOLK_ERROR_UNSUPPORTED, "cannot run at imgsz 384x640");
+    assert_fails(yolk_manager_load(m, "fixed", 0), YOLK_ERROR_UNSUPPORTED, "cannot run at imgsz 384x640");
     yolk_manager_destroy(&m);
     c.imgsz_height = c.imgsz_width = 0;
     m = loaded(&c, "fixed");
