@@ -79,13 +79,17 @@ static yolk_status open_container(yolk_video *v, const char *path)
 static void note_declared(yolk_video *v)
 {
     const AVStream *stream = v->stream;
+    int64_t duration = stream->duration;
+    /* The demuxer takes back what an AVI's header says, a number of frames, to what a cut file holds. */
+    if (strcmp(v->format->iformat->name, "avi") == 0)
+        duration = YK_MAX(duration, stream->nb_frames);
     /* Matroska's writers leave the length of each stream as text. */
     const AVDictionaryEntry *tag = av_dict_get(stream->metadata, "DURATION", NULL, 0);
     int64_t tagged = 0;
     if (tag && av_parse_time(&tagged, tag->value, 1) < 0)
         tagged = 0;
-    if (stream->duration > 0) {
-        v->declared = av_rescale_q(stream->duration, stream->time_base, AV_TIME_BASE_Q);
+    if (duration > 0) {
+        v->declared = av_rescale_q(duration, stream->time_base, AV_TIME_BASE_Q);
     } else if (tagged > 0) {
         v->declared = tagged;
         v->declared_end = true;
@@ -133,6 +137,12 @@ static yolk_status find_stream(yolk_video *v)
         v->declared_all = v->declared_end = false;
     }
     v->stream = stream;
+    /* FLV's demuxer has read its header's length only now. */
+    if (v->declared == AV_NOPTS_VALUE && format->duration > 0 &&
+        format->duration_estimation_method == AVFMT_DURATION_FROM_STREAM) {
+        v->declared = format->duration;
+        v->declared_all = v->declared_end = true;
+    }
     if (!stream && error < 0)
         return fail_open(v, error);
     if (!stream)

@@ -68,6 +68,14 @@ static size_t by_definition(const yk_detections *d, const yk_detect_options *o, 
     return count;
 }
 
+/* Member by member: what lies between them need not be copied. */
+static void assert_same(const yolk_detection *a, const yolk_detection *b)
+{
+    assert_true(a->x1 == b->x1 && a->y1 == b->y1 && a->x2 == b->x2 && a->y2 == b->y2);
+    assert_true(a->confidence == b->confidence && a->class_id == b->class_id && a->track_id == b->track_id);
+    assert_ptr_equal(a->class_name, b->class_name);
+}
+
 static void result_is_that_of_the_definition(void **state)
 {
     (void)state;
@@ -97,7 +105,7 @@ static void result_is_that_of_the_definition(void **state)
         assert_ok(yk_suppress(&head, &o, &d));
         assert_int_equal(d.count, wanted);
         for (size_t k = 0; k < wanted; k++)
-            assert_memory_equal(&d.items[k], &before.items[kept[k]], sizeof(d.items[k]));
+            assert_same(&d.items[k], &before.items[kept[k]]);
         yk_detections_free(&d);
         yk_detections_free(&before);
     }

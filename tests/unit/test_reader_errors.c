@@ -22,6 +22,7 @@ static void cut_files_give_what_is_there(void **state)
         assert_ok(yolk_video_open(cut, NULL, &video));
         assert_fails(clip_read_all(video, &frames), YOLK_ERROR_DAMAGED, "is cut or damaged at ");
         assert_non_null(strstr(yolk_last_error(), cut));
+        assert_non_null(strstr(yolk_last_error(), " s of 2.40 s"));
         assert_in_range(frames, 5, 55);
         assert_int_equal(yolk_video_read(video, &frame), YOLK_END);
         yolk_video_close(&video);

@@ -169,10 +169,11 @@ static void other_sizes_are_scaled_and_times_rise(void **state)
 
 enum { RATE = 8000, SECONDS = 3 };
 
+/* Samples of 8 bits, which no FFmpeg puts into MP4; wider ones go there since 6.0. */
 static const char *wave_file(void)
 {
-    static uint8_t wave[44 + RATE * SECONDS * 2] =
-        "RIFF\xa4\xbb\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x80\x3e\0\0\2\0\x10\0data\x80\xbb\0";
+    static uint8_t wave[44 + RATE * SECONDS] =
+        "RIFF\xe4\x5d\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x40\x1f\0\0\1\0\x8\0data\xc0\x5d\0";
     for (size_t i = 44; i < sizeof(wave); i++)
         wave[i] = (uint8_t)(i * 7 >> 2);
     return yk_temp_write("sound.wav", wave, sizeof(wave));
@@ -209,7 +210,7 @@ static void audio_is_copied_and_cut(void **state)
     yolk_video_close(&video);
     yk_buffer before = {0}, after = {0};
     size_t size = audio_bytes(yk_temp_path("loud.mkv"), &after);
-    assert_in_range(size, RATE * 2 * 9 / 10, RATE * 2 * 13 / 10);
+    assert_in_range(size, RATE * 9 / 10, RATE * 13 / 10);
     assert_true(audio_bytes(sound, &before) > size);
     assert_memory_equal(before.data, after.data, size);
     yk_buffer_free(&before);
@@ -264,7 +265,7 @@ static void an_unfinished_video_leaves_no_trace(void **state)
     assert_int_equal(files_in_folder(), before);
     size_t size;
     uint8_t *bytes = file_bytes(old, &size);
-    assert_string_equal(bytes, "precious");
+    assert_string_equal((const char *)bytes, "precious");
     free(bytes);
     free(image.planes[0]);
 }
