@@ -23,12 +23,27 @@ typedef enum yolk_precision {
 /** Lower-case name, e.g. "int8"; NULL outside the list. Static string. */
 YOLK_API const char *yolk_precision_name(yolk_precision precision);
 
+/** What kind of file a conversion writes. */
+typedef enum yolk_target {
+    YOLK_TARGET_AUTO = 0, /**< as the destination's ending says: .onnx or .engine */
+    YOLK_TARGET_ONNX,     /**< ONNX, for yolk, OpenVINO, onnxruntime and TensorRT */
+    YOLK_TARGET_ENGINE,   /**< yolk's own .engine, compiled for this machine */
+    YOLK_TARGET_TENSORRT  /**< an .engine of TensorRT for a GPU that need not be here, as ultralytics reads it; yolk
+                             itself does not run it */
+} yolk_target;
+
+/** Lower-case name, e.g. "tensorrt"; NULL outside the list. Static string. */
+YOLK_API const char *yolk_target_name(yolk_target target);
+
 /** How far a conversion is. */
 typedef struct yolk_convert_progress {
-    const char *stage; /**< what is being done, e.g. "calibrating"; static string */
-    double fraction;   /**< of the whole conversion, 0..1 */
-    double seconds;    /**< since its start */
-    double eta;        /**< seconds that it will still take, at most; negative while unknown */
+    const char *stage;  /**< what is being done, e.g. "calibrating"; static string */
+    double fraction;    /**< of the whole conversion, 0..1 */
+    double seconds;     /**< since its start */
+    double eta;         /**< seconds that it will still take, at most; negative while unknown */
+    const char *source; /**< the file that is being converted */
+    int index;          /**< of a folder: its place among the models, from 0; else 0 */
+    int count;          /**< of a folder: models in it; else 1 */
 } yolk_convert_progress;
 
 /** Is told now and then, on the thread that converts. Anything but 0 stops the conversion, which then fails with
@@ -69,6 +84,13 @@ typedef struct yolk_convert_options {
 
     yolk_convert_callback progress; /**< NULL: none; default NULL */
     void *user;                     /**< handed to `progress`; default NULL */
+
+    yolk_target target; /**< default YOLK_TARGET_AUTO */
+    const char *gpu; /**< tensorrt: compute capability that the engine is built for, e.g. "sm_86"; NULL: this machine's
+                        GPU; default NULL */
+    int batch_least; /**< tensorrt: smallest batch that the engine takes; default 1 */
+    int batch_usual; /**< tensorrt: batch that it is made for; default 8 */
+    int batch_most;  /**< tensorrt: largest batch; default 16 */
 } yolk_convert_options;
 
 /** Fills in every default. */

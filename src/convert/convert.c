@@ -12,9 +12,20 @@ const char *yolk_precision_name(yolk_precision precision)
     return (unsigned)precision < YK_COUNT(names) ? names[precision] : NULL;
 }
 
+const char *yolk_target_name(yolk_target target)
+{
+    static const char *const names[] = {"auto", "onnx", "engine", "tensorrt"};
+    return (unsigned)target < YK_COUNT(names) ? names[target] : NULL;
+}
+
 void yolk_convert_options_defaults(yolk_convert_options *options)
 {
-    *options = (yolk_convert_options){.struct_size = sizeof *options, .calib_count = 64, .search_seconds = 600};
+    *options = (yolk_convert_options){.struct_size = sizeof *options,
+                                      .calib_count = 64,
+                                      .search_seconds = 600,
+                                      .batch_least = 1,
+                                      .batch_usual = 8,
+                                      .batch_most = 16};
 }
 
 /* ---- what is asked for ---- */

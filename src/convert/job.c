@@ -11,7 +11,7 @@ void yk_job_stage(yk_job *job, double span)
 
 yolk_status yk_job_step(yk_job *job, const char *stage, double done, double total)
 {
-    yolk_convert_progress p = {.stage = stage};
+    yolk_convert_progress p = {.stage = stage, .source = job->source, .count = 1};
     if (!job->options.progress)
         return YOLK_OK;
     p.fraction = YK_MIN(job->from + (total > 0 ? job->span * YK_MIN(done / total, 1) : 0), 1);
