@@ -271,6 +271,9 @@ static int perform(run *r)
     if (yolk_manager_create(&r->config, &r->manager) != YOLK_OK ||
         yolk_manager_load(r->manager, NULL, args->values[OPT_OPTIMIZE] != NULL) != YOLK_OK)
         return fail_last();
+    /* A sink that scales by resolution takes the process's table. */
+    if (yolk_config_global_set(&r->config) != YOLK_OK)
+        return fail_last();
     if ((status = open_sinks(r)) != STATUS_DONE)
         return status;
     if (interrupted())

@@ -20,12 +20,14 @@ extern "C" {
 #define YOLK_CONFIG_PATH        1024 /**< bytes a path setting may take, the closing NUL included */
 #define YOLK_CONFIG_RESOLUTIONS 8    /**< rows of the table of settings by resolution */
 
-/** How to treat frames of one resolution; what lies between two rows is interpolated by number of pixels. */
+/** What suits frames of one resolution; what lies between two rows is interpolated by number of pixels. */
 typedef struct yolk_resolution_setting {
     int width;    /**< frame width in pixels */
     int height;   /**< frame height in pixels */
     int batch;    /**< frames a batch, 1 or more */
-    double scale; /**< share of the frame's size that annotated video and queued frames keep, 0.1..1 */
+    double scale; /**< size of annotated pictures and video against the frame's, 0.1..1; counts where
+                       yolk_config.video_scale is 0. What is detected does not depend on it: the network always gets
+                       frames as they were decoded */
 } yolk_resolution_setting;
 
 /** All settings. Plain data: copy it freely. Fill it with yolk_config_defaults() or yolk_config_resolve() first. */
@@ -75,7 +77,7 @@ typedef struct yolk_config {
 /** Batch size and scale for one frame size; see yolk_config_for_resolution(). */
 typedef struct yolk_resolution_choice {
     int batch;    /**< frames a batch, 1 or more */
-    double scale; /**< 0.1..1 */
+    double scale; /**< of annotated pictures and video, 0.1..1 */
 } yolk_resolution_choice;
 
 /** Fills in every default. `config` must not be NULL. */

@@ -19,4 +19,7 @@ yolk_status yk_import_pt(const uint8_t *data, size_t size, yk_graph **out);
 yolk_status yk_import_onnx(const uint8_t *data, size_t size, const char *folder, const yk_import_options *options,
                            yk_graph **out);
 
+/* names.c: names for the entries of g->class_names that are NULL: COCO's when all 80 are, else their numbers. */
+yolk_status yk_import_fill_names(yk_graph *g);
+
 #endif

@@ -129,7 +129,7 @@ static yolk_status read_metadata(yk_onnx_importer *im)
     return im->g->check ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
 }
 
-/* The head by its output and the number of names, then names from the file, numbers for classes that have none. */
+/* The head by its output and the number of names, then the names. */
 static yolk_status recognise_head(yk_onnx_importer *im, const char *wanted)
 {
     yk_graph *g = im->g;
@@ -146,18 +146,12 @@ static yolk_status recognise_head(yk_onnx_importer *im, const char *wanted)
         return status;
     }
     g->class_names = yk_calloc((size_t)g->head.classes, sizeof *g->class_names);
-    for (int i = 0; i < g->head.classes && g->class_names; i++) {
-        if (i < count && found[i]) {
-            g->class_names[i] = found[i];
-            found[i] = NULL;
-        } else {
-            g->class_names[i] = yk_format("class%d", i);
-        }
-        if (!g->class_names[i])
-            status = YOLK_ERROR_OUT_OF_MEMORY;
+    for (int i = 0; i < YK_MIN(count, g->head.classes) && g->class_names; i++) {
+        g->class_names[i] = found[i];
+        found[i] = NULL;
     }
     yk_python_names_free(found, count);
-    return g->class_names ? status : YOLK_ERROR_OUT_OF_MEMORY;
+    return g->class_names ? yk_import_fill_names(g) : YOLK_ERROR_OUT_OF_MEMORY;
 }
 
 /* ---- the network ---- */

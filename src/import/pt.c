@@ -255,11 +255,14 @@ static void read_names(yk_pt *pt, const value *model)
             found[number] = names->items[i + 1];
     }
     for (size_t i = 0; i < count && pt->status == YOLK_OK; i++) {
-        bool text = found[i] && found[i]->type == YK_PICKLE_TEXT && found[i]->length > 0;
-        g->class_names[i] = text ? yk_strndup(found[i]->text, found[i]->length) : yk_format("class%zu", i);
+        if (!found[i] || found[i]->type != YK_PICKLE_TEXT || found[i]->length == 0)
+            continue;
+        g->class_names[i] = yk_strndup(found[i]->text, found[i]->length);
         if (!g->class_names[i])
             pt->status = YOLK_ERROR_OUT_OF_MEMORY;
     }
+    if (pt->status == YOLK_OK)
+        pt->status = yk_import_fill_names(g);
 
 done:
     yk_free(found);

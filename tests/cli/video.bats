@@ -69,6 +69,11 @@ load helper
     detect clip.mp4 --save-video out.mkv --video-scale 0.5
     exits 0
     [ "$(ffprobe -v error -select_streams v -show_entries stream=width,height -of csv=p=0 out.mkv)" = 320,136 ]
+    # By resolution, from the settings' table.
+    echo '{"resolutions": [{"width": 640, "height": 272, "batch": 2, "scale": 0.25}]}' >table.json
+    detect clip.mp4 --save-video out.mkv --video-scale 0 --config table.json
+    exits 0
+    [ "$(ffprobe -v error -select_streams v -show_entries stream=width,height -of csv=p=0 out.mkv)" = 160,68 ]
 }
 
 @test "several videos in a folder give several annotated videos" {
