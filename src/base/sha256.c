@@ -1,9 +1,10 @@
 /* SHA-256 (FIPS 180-4). */
+#include <pthread.h>
 #include <string.h>
 
-#include "base/base.h"
+#include "base/sha256.h"
 
-static const uint32_t round_constants[64] = {
+const uint32_t yk_sha256_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -34,7 +35,7 @@ static void add_block(uint32_t state[8], const uint8_t *block)
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
     for (int i = 0; i < 64; i++) {
         uint32_t s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
-        uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + round_constants[i] + w[i];
+        uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + yk_sha256_constants[i] + w[i];
         uint32_t s0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
         uint32_t t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
         h = g;
@@ -51,8 +52,30 @@ static void add_block(uint32_t state[8], const uint8_t *block)
         state[i] += sums[i];
 }
 
+static void add_blocks_plain(uint32_t state[8], const uint8_t *blocks, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        add_block(state, blocks + 64 * i);
+}
+
+static yk_sha256_fn add_blocks = add_blocks_plain;
+
+static void choose(void)
+{
+    yk_sha256_fn fast = yk_sha256_accelerated();
+    if (fast)
+        add_blocks = fast;
+}
+
+yk_sha256_fn yk_sha256_plain(void)
+{
+    return add_blocks_plain;
+}
+
 void yk_sha256_init(yk_sha256 *s)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, choose);
     *s = (yk_sha256){
         .state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
 }
@@ -69,12 +92,11 @@ void yk_sha256_add(yk_sha256 *s, const void *bytes, size_t size)
         size -= n;
         if (held + n < 64)
             return;
-        add_block(s->state, s->block);
+        add_blocks(s->state, s->block, 1);
     }
-    for (; size >= 64; p += 64, size -= 64)
-        add_block(s->state, p);
-    if (size)
-        memcpy(s->block, p, size);
+    add_blocks(s->state, p, size / 64);
+    if (size % 64)
+        memcpy(s->block, p + size / 64 * 64, size % 64);
 }
 
 void yk_sha256_end(yk_sha256 *s, uint8_t digest[32])
