@@ -29,10 +29,13 @@ typedef struct {
     X(ov_status_e, core_create, (ov_core_t **))                                                                        \
     X(void, core_free, (ov_core_t *))                                                                                  \
     X(ov_status_e, core_get_property, (const ov_core_t *, const char *, const char *, char **))                        \
+    X(ov_status_e, core_set_property, (const ov_core_t *, const char *, ...))                                          \
     X(ov_status_e, core_read_model_from_memory_buffer,                                                                 \
       (const ov_core_t *, const char *, size_t, const ov_tensor_t *, ov_model_t **))                                   \
     X(ov_status_e, core_compile_model,                                                                                 \
       (const ov_core_t *, const ov_model_t *, const char *, size_t, ov_compiled_model_t **, ...))                      \
+    X(ov_status_e, core_import_model, (const ov_core_t *, const char *, size_t, const char *, ov_compiled_model_t **)) \
+    X(ov_status_e, compiled_model_export_model, (const ov_compiled_model_t *, const char *))                           \
     X(void, model_free, (ov_model_t *))                                                                                \
     X(ov_status_e, compiled_model_create_infer_request, (const ov_compiled_model_t *, ov_infer_request_t **))          \
     X(void, compiled_model_free, (ov_compiled_model_t *))                                                              \
@@ -64,5 +67,11 @@ yolk_status yk_ov_get(const yk_ov **out);
 
 /* Fails with OpenVINO's own words after `what`: "cannot compile the network". */
 yolk_status yk_ov_fail(const yk_ov *ov, ov_status_e status, const char *what);
+
+/* saved.c */
+yolk_status yk_ov_export(const yk_ov *ov, const ov_compiled_model_t *compiled, yk_buffer *out);
+/* `properties` are `count` pairs of name and value. */
+yolk_status yk_ov_import(const yk_ov *ov, const void *bytes, size_t size, const char *const *properties, size_t count,
+                         ov_compiled_model_t **out);
 
 #endif

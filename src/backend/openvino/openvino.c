@@ -91,16 +91,38 @@ static const char *precision(const yk_ov *ov, bool half)
     return half && capable(ov, "BF16") ? "bf16" : "f32";
 }
 
-static yolk_status compile_network(const yk_graph *g, const yk_compile_options *options, int threads, int streams,
-                                   yk_exec *exec)
+/* How a network is to run, as OpenVINO is told: pairs of name and value. */
+typedef struct settings {
+    char threads[16], streams[16];
+    const char *pairs[8];
+} settings;
+enum { SETTINGS = 4 };
+
+static void make_settings(const yk_ov *ov, bool half, int threads, int streams, settings *out)
+{
+    snprintf(out->threads, sizeof out->threads, "%d", threads);
+    snprintf(out->streams, sizeof out->streams, "%d", streams);
+    const char *const pairs[2 * SETTINGS] = {
+        "INFERENCE_NUM_THREADS",
+        out->threads,
+        "NUM_STREAMS",
+        out->streams,
+        "INFERENCE_PRECISION_HINT",
+        precision(ov, half),
+        /* Threads that are not pinned give way to decoding and encoding, which run on the same cores. */
+        "ENABLE_CPU_PINNING",
+        "NO",
+    };
+    memcpy(out->pairs, pairs, sizeof pairs);
+}
+
+static yolk_status compile_network(const yk_graph *g, const settings *s, yk_exec *exec)
 {
     const yk_ov *ov = exec->ov;
+    const char *const *p = s->pairs;
     yk_buffer onnx = {0};
     ov_model_t *model = NULL;
     ov_status_e error;
-    char thread_text[16], stream_text[16];
-    snprintf(thread_text, sizeof thread_text, "%d", threads);
-    snprintf(stream_text, sizeof stream_text, "%d", streams);
     yolk_status status = yk_export_onnx(g, &(yk_onnx_options){.u8_input = true}, &onnx);
     if (status != YOLK_OK)
         goto fail;
@@ -109,12 +131,8 @@ static yolk_status compile_network(const yk_graph *g, const yk_compile_options *
         status = yk_ov_fail(ov, error, "cannot read the network");
         goto fail;
     }
-    /* Threads that are not pinned give way to decoding and encoding, which run on the same cores. */
-    error = ov->core_compile_model(ov->core, model, "CPU", 8, &exec->compiled,               /**/
-                                   "INFERENCE_NUM_THREADS", thread_text,                     /**/
-                                   "NUM_STREAMS", stream_text,                               /**/
-                                   "INFERENCE_PRECISION_HINT", precision(ov, options->half), /**/
-                                   "ENABLE_CPU_PINNING", "NO");
+    error = ov->core_compile_model(ov->core, model, "CPU", (size_t)2 * SETTINGS, &exec->compiled, p[0], p[1], p[2],
+                                   p[3], p[4], p[5], p[6], p[7]);
     if (error != 0)
         status = yk_ov_fail(ov, error, "cannot compile the network");
 fail:
@@ -190,8 +208,11 @@ static void destroy(yk_exec **exec)
     yk_free(e);
 }
 
-static yolk_status compile(const yk_graph *g, const yk_compile_options *options, yk_exec **out)
+/* From saved bytes, or, when they are NULL, from the graph. */
+static yolk_status open_exec(const yk_graph *g, const yk_compile_options *options, const void *bytes, size_t size,
+                             yk_exec **out)
 {
+    settings set;
     *out = NULL;
     yk_exec *exec = yk_calloc(1, sizeof(*exec));
     if (!exec)
@@ -202,8 +223,11 @@ static yolk_status compile(const yk_graph *g, const yk_compile_options *options,
     exec->slot_count = options->slots > 0 ? options->slots : streams + 1;
     exec->output_count = g->output_count;
     yolk_status status = yk_ov_get(&exec->ov);
-    if (status == YOLK_OK)
-        status = compile_network(g, options, threads, streams, exec);
+    if (status != YOLK_OK)
+        goto fail;
+    make_settings(exec->ov, options->half, threads, streams, &set);
+    status = bytes ? yk_ov_import(exec->ov, bytes, size, set.pairs, SETTINGS, &exec->compiled)
+                   : compile_network(g, &set, exec);
     if (status != YOLK_OK)
         goto fail;
     exec->slots = yk_calloc((size_t)exec->slot_count, sizeof(*exec->slots));
@@ -215,17 +239,57 @@ static yolk_status compile(const yk_graph *g, const yk_compile_options *options,
         status = make_slot(g, exec, &exec->slots[i]);
     if (status != YOLK_OK)
         goto fail;
-    yk_log(YOLK_LOG_INFO, "openvino: %lldx%lldx%lld, %d threads in %d streams, %d requests, %s", (long long)g->bound[0],
-           (long long)g->bound[1], (long long)g->bound[2], threads, streams, exec->slot_count,
-           precision(exec->ov, options->half));
+    yk_log(YOLK_LOG_INFO, "openvino: %lldx%lldx%lld, %d threads in %d streams, %d requests, %s%s",
+           (long long)g->bound[0], (long long)g->bound[1], (long long)g->bound[2], threads, streams, exec->slot_count,
+           precision(exec->ov, options->half), bytes ? ", saved" : "");
     *out = exec;
 fail:
     if (status != YOLK_OK)
         destroy(&exec);
+    return status;
+}
+
+static yolk_status compile(const yk_graph *g, const yk_compile_options *options, yk_exec **out)
+{
+    yolk_status status = open_exec(g, options, NULL, 0, out);
 #ifdef __GLIBC__
     malloc_trim(0); /* compiling leaves more free memory behind than running needs */
 #endif
     return status;
+}
+
+static yolk_status save(yk_exec *exec, yk_buffer *out)
+{
+    return yk_ov_export(exec->ov, exec->compiled, out);
+}
+
+static yolk_status load(const void *bytes, size_t size, const yk_graph *g, const yk_compile_options *options,
+                        yk_exec **out)
+{
+    return open_exec(g, options, bytes, size, out);
+}
+
+/* Saved bytes hold the network after OpenVINO's rewriting, which depends on its version and on what the processor can
+ * do; machine code is made anew by load(). */
+static void fingerprint(int device, const yk_compile_options *options, char *text, size_t size)
+{
+    const yk_ov *ov;
+    ov_version_t version = {0};
+    char *name = NULL, *abilities = NULL;
+    (void)device, (void)options;
+    text[0] = '\0';
+    if (yk_ov_get(&ov) != YOLK_OK)
+        return;
+    if (ov->get_openvino_version(&version) == 0 &&
+        ov->core_get_property(ov->core, "CPU", "FULL_DEVICE_NAME", &name) == 0 &&
+        ov->core_get_property(ov->core, "CPU", "OPTIMIZATION_CAPABILITIES", &abilities) == 0)
+        snprintf(text, size, "OpenVINO %s, %s, %s", version.buildNumber, name, abilities);
+    if (version.buildNumber)
+        ov->version_free(&version);
+    if (name)
+        ov->free(name);
+    if (abilities)
+        ov->free(abilities);
 }
 
 static int slot_count(const yk_exec *exec)
@@ -276,4 +340,7 @@ const yk_backend yk_backend_openvino = {
     .start = start,
     .wait = wait_for,
     .output = output,
+    .save = save,
+    .load = load,
+    .fingerprint = fingerprint,
 };
