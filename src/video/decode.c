@@ -115,6 +115,21 @@ static yolk_status turn(yolk_video *v, AVFrame *av, yk_orientation orientation)
     return status;
 }
 
+static void note_bad(yolk_video *v, int error)
+{
+    if (v->bad_packets++ > 0)
+        return;
+    av_strerror(error, v->bad_words, sizeof(v->bad_words));
+    v->bad_time = YK_MAX(v->last_time, 0);
+}
+
+/* Once there is a frame after it: what ends with a bad packet fails with a sentence of its own. */
+static void tell_bad(yolk_video *v)
+{
+    yk_log(YOLK_LOG_WARNING, "%s: is damaged at %.2f s: %s; going on", v->name, v->bad_time, v->bad_words);
+    v->bad_words[0] = '\0';
+}
+
 /* Gives out the frame that was just decoded. */
 static yolk_status give(yolk_video *v, yolk_frame **out)
 {
@@ -143,6 +158,8 @@ static yolk_status give(yolk_video *v, yolk_frame **out)
     f->public.index = v->next_index++;
     f->public.time = time;
     v->last_time = time;
+    if (v->bad_words[0])
+        tell_bad(v);
     *out = &f->public;
     return YOLK_OK;
 }
@@ -177,16 +194,6 @@ static int next_packet(yolk_video *v)
         }
         av_packet_unref(v->packet);
     }
-}
-
-static void note_bad(yolk_video *v, int error)
-{
-    if (v->bad_packets++ > 0)
-        return;
-    char words[AV_ERROR_MAX_STRING_SIZE];
-    av_strerror(error, words, sizeof(words));
-    v->bad_time = YK_MAX(v->last_time, 0);
-    yk_log(YOLK_LOG_WARNING, "%s: is damaged at %.2f s: %s; going on", v->name, v->bad_time, words);
 }
 
 static void feed(yolk_video *v)

@@ -46,7 +46,8 @@ struct yolk_video {
     bool partial;      /* the last packet was cut */
     int read_error;    /* of FFmpeg, or 0 */
     int64_t bad_packets;
-    double bad_time; /* of the first bad packet */
+    double bad_time;                          /* of the first bad packet */
+    char bad_words[AV_ERROR_MAX_STRING_SIZE]; /* what was wrong with it, until that is logged */
 };
 
 #endif

@@ -1,6 +1,8 @@
 /* Videos that are not whole, and files that are no video: the frames there are, then one sentence. */
 #include <fcntl.h>
 
+#include <libavformat/avformat.h>
+
 #include "video/video.h"
 #include "video_test.h"
 
@@ -62,6 +64,71 @@ static void damage_in_the_middle_is_reported(void **state)
     assert_in_range(frames, 10, 80);
     yolk_video_close(&video);
     free(bytes);
+}
+
+static int warnings;
+
+static void count_warnings(void *user, yolk_log_level level, const char *message)
+{
+    (void)user;
+    warnings += level <= YOLK_LOG_WARNING && strstr(message, "; going on");
+}
+
+/* Makes packets from number `first` on undecodable: they claim to be longer than they are. */
+static void spoil_packets(const char *path, int first, int count, uint8_t *bytes)
+{
+    AVFormatContext *format = NULL;
+    AVPacket *packet = av_packet_alloc();
+    assert_true(avformat_open_input(&format, path, NULL, NULL) >= 0);
+    for (int i = 0; av_read_frame(format, packet) >= 0; i++) {
+        if (i >= first && i < first + count)
+            memset(bytes + packet->pos, 0xff, 4);
+        av_packet_unref(packet);
+    }
+    av_packet_free(&packet);
+    avformat_close_input(&format);
+}
+
+static void bad_packets_are_counted_and_told_once(void **state)
+{
+    (void)state;
+    static const struct {
+        int first, warned;
+    } cases[] = {{10, 1}, {17, 0}}; /* nothing goes on after the last packet */
+    const char *path = clip_write("packets.mp4", 128, 96, 20, 25, 1, NULL);
+    for (size_t i = 0; i < YK_COUNT(cases); i++) {
+        size_t size;
+        uint8_t *bytes = file_bytes(path, &size);
+        yolk_video *video;
+        int frames;
+        spoil_packets(path, cases[i].first, 3, bytes);
+        warnings = 0;
+        yolk_log_set(count_warnings, NULL, YOLK_LOG_WARNING);
+        assert_ok(yolk_video_open(yk_temp_write("spoilt.mp4", bytes, size), NULL, &video));
+        assert_fails(clip_read_all(video, &frames), YOLK_ERROR_DAMAGED, "3 of 20 packets could not be decoded");
+        yolk_log_set(NULL, NULL, YOLK_LOG_ERROR);
+        assert_int_equal(frames, 17);
+        assert_int_equal(warnings, cases[i].warned);
+        yolk_video_close(&video);
+        free(bytes);
+    }
+}
+
+/* One sentence is enough for what never gives a frame. */
+static void nothing_goes_on_where_nothing_began(void **state)
+{
+    (void)state;
+    uint8_t noise[5000];
+    unsigned seed = 3;
+    for (size_t i = 0; i < sizeof(noise); i++)
+        noise[i] = (uint8_t)((seed = seed * 1103515245 + 12345) >> 16);
+    yolk_image *image = NULL;
+    warnings = 0;
+    yolk_log_set(count_warnings, NULL, YOLK_LOG_WARNING);
+    assert_fails(yolk_image_load(yk_temp_write("noise.jpg", noise, sizeof(noise)), &image), YOLK_ERROR_DAMAGED,
+                 "noise.jpg: holds no frame that can be decoded");
+    yolk_log_set(NULL, NULL, YOLK_LOG_ERROR);
+    assert_int_equal(warnings, 0);
 }
 
 static void what_is_no_video_gets_a_sentence(void **state)
@@ -232,6 +299,8 @@ int main(void)
         cmocka_unit_test(cut_files_give_what_is_there),
         cmocka_unit_test(a_raw_stream_cut_in_a_frame_is_reported),
         cmocka_unit_test(damage_in_the_middle_is_reported),
+        cmocka_unit_test(bad_packets_are_counted_and_told_once),
+        cmocka_unit_test(nothing_goes_on_where_nothing_began),
         cmocka_unit_test(what_is_no_video_gets_a_sentence),
         cmocka_unit_test(playlists_reach_nothing_beyond_files),
         cmocka_unit_test(sound_alone_is_no_video),
