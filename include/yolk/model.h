@@ -71,9 +71,16 @@ YOLK_API yolk_status yolk_manager_create(const yolk_config *config, yolk_manager
  */
 YOLK_API yolk_status yolk_manager_load(yolk_manager *manager, const char *model, int optimize);
 
-/** Facts about the loaded model. What `info` points to lives until the next load or destroy. Thread-safe.
+/** Facts about the loaded model, the first one where there are several. What `info` points to lives until the next load
+ * or destroy. Thread-safe.
  *  @return YOLK_ERROR_NOT_FOUND when none is loaded */
 YOLK_API yolk_status yolk_manager_info(const yolk_manager *manager, yolk_model_info *info);
+
+/** Number of models that are loaded together; 0 when none is. Thread-safe. */
+YOLK_API size_t yolk_manager_model_count(const yolk_manager *manager);
+
+/** Facts about loaded model `index`, as yolk_manager_info(). @return YOLK_ERROR_NOT_FOUND past the end */
+YOLK_API yolk_status yolk_manager_info_at(const yolk_manager *manager, size_t index, yolk_model_info *info);
 
 /** Network input size that frames of width x height will be letterboxed to. `still` is 1 for a still picture, which
  * gets a square unless the config names height and width, 0 for video, which keeps its aspect. */

@@ -119,7 +119,27 @@ static int find_fixed_batch(const yk_graph *g)
     return 1; /* whose binding says what does not fit */
 }
 
-yolk_status yk_model_load(const char *path, const yolk_config *config, yk_counters *counters, yk_model **out)
+static void make_replicas(yk_model *m, const yk_devices *devices)
+{
+    m->replica_count = devices->count;
+    for (int i = 0; i < devices->count; i++) {
+        yk_replica *r = &m->replicas[i];
+        r->model = m;
+        r->device = devices->index[i];
+        snprintf(r->name, sizeof r->name, "%s:%d", devices->kind, r->device);
+    }
+}
+
+/* As it was asked for, or the backend's own kind. */
+static void name_devices(yk_model *m)
+{
+    yk_devices asked;
+    bool named = yk_devices_parse(m->config.device, &asked) && asked.count > 0;
+    snprintf(m->devices, sizeof m->devices, "%s", named ? m->config.device : m->backend->kind);
+    m->facts.info.device = m->devices;
+}
+
+yolk_status yk_model_load(const char *path, const yolk_config *config, bool optimize, yk_model **out)
 {
     *out = NULL;
     yk_model *m = yk_calloc(1, sizeof *m);
@@ -127,13 +147,17 @@ yolk_status yk_model_load(const char *path, const yolk_config *config, yk_counte
         return YOLK_ERROR_OUT_OF_MEMORY;
     atomic_init(&m->references, 1);
     pthread_mutex_init(&m->compile_mutex, NULL);
-    pthread_mutex_init(&m->cache_mutex, NULL);
+    pthread_mutex_init(&m->mutex, NULL);
+    pthread_cond_init(&m->changed, NULL);
     m->config = *config;
-    m->counters = counters;
+    m->optimize = optimize;
+    yk_devices devices = {0};
     yk_import_options options = {.head = strcmp(config->head, "auto") == 0 ? NULL : config->head};
     yolk_status status = check_precision(config);
     if (status == YOLK_OK)
         status = yk_backend_choose(config->backend, config->device, &m->backend);
+    if (status == YOLK_OK)
+        status = yk_backend_devices(m->backend, config->device, &devices);
     if (status == YOLK_OK)
         status = yk_model_refuse_engine(path);
     if (status == YOLK_OK)
@@ -147,7 +171,14 @@ yolk_status yk_model_load(const char *path, const yolk_config *config, yk_counte
     if (status != YOLK_OK)
         goto fail;
     m->facts.info.backend = m->backend->name;
-    m->facts.info.device = "cpu";
+    name_devices(m);
+    make_replicas(m, &devices);
+    m->detect = (yk_detect_options){.conf = (float)config->conf,
+                                    .iou = (float)config->iou,
+                                    .max_det = config->max_det,
+                                    .multi_label = config->multi_label,
+                                    .agnostic = config->agnostic,
+                                    .class_mask = m->class_mask};
     m->half = computes_in_half(m, path);
     if (strcmp(m->facts.info.precision, "int8") != 0)
         m->facts.info.precision = m->half ? "fp16" : "fp32"; /* what it is computed in, however it is stored */
@@ -157,9 +188,9 @@ yolk_status yk_model_load(const char *path, const yolk_config *config, yk_counte
         yk_fail_prefix(status, "%s: ", path);
         goto fail;
     }
-    yk_log(YOLK_LOG_INFO, "%s: %s, %d classes, made for %dx%d, on %s", path,
+    yk_log(YOLK_LOG_INFO, "%s: %s, %d classes, made for %dx%d, on %s (%s)", path,
            *m->facts.info.family ? m->facts.info.family : m->facts.info.head, m->facts.info.class_count,
-           m->graph->input_height, m->graph->input_width, m->backend->name);
+           m->graph->input_height, m->graph->input_width, m->backend->name, m->devices);
     *out = m;
     return YOLK_OK;
 fail:
@@ -179,179 +210,117 @@ void yk_model_release(yk_model **model)
     *model = NULL;
     if (!m || atomic_fetch_sub(&m->references, 1) != 1)
         return;
+    yk_model_retire(m);
+    pthread_mutex_lock(&m->mutex);
+    while (m->sessions > 0)
+        pthread_cond_wait(&m->changed, &m->mutex);
+    pthread_mutex_unlock(&m->mutex);
+    yk_model_reap(m);
     yk_graph_destroy(&m->graph);
     yk_facts_free(&m->facts);
     yk_free(m->class_mask);
     pthread_mutex_destroy(&m->compile_mutex);
-    pthread_mutex_destroy(&m->cache_mutex);
+    pthread_mutex_destroy(&m->mutex);
+    pthread_cond_destroy(&m->changed);
     yk_free(m);
 }
 
 /* ---- sessions ---- */
 
-static bool same_key(yk_session_key a, yk_session_key b)
+void yk_model_reap(yk_model *m)
 {
-    return a.size.width == b.size.width && a.size.height == b.size.height && a.batch == b.batch &&
-           a.latency == b.latency;
-}
-
-static yk_session *find_cached(yk_model *m, yk_session_key key)
-{
-    yk_session *found = NULL;
-    pthread_mutex_lock(&m->cache_mutex);
-    for (int i = 0; i < YK_CACHED_SESSIONS && !found; i++) {
-        if (m->cache[i].session && same_key(m->cache[i].key, key)) {
-            m->cache[i].used = ++m->uses;
-            found = yk_session_retain(m->cache[i].session);
-        }
+    pthread_mutex_lock(&m->mutex);
+    yk_session *ended = m->ended;
+    m->ended = NULL;
+    pthread_mutex_unlock(&m->mutex);
+    for (yk_session *next; ended; ended = next) {
+        next = ended->next;
+        pthread_join(ended->thread, NULL);
+        pthread_cond_destroy(&ended->work);
+        yk_free(ended);
     }
-    pthread_mutex_unlock(&m->cache_mutex);
-    return found;
-}
-
-/* Place of the session that has been idle longest, -1 when all are in use. With the cache's mutex held, under which
- * alone an idle session gets a user. */
-static int find_idle(const yk_model *m)
-{
-    int place = -1;
-    for (int i = 0; i < YK_CACHED_SESSIONS; i++) {
-        if (m->cache[i].session && yk_session_is_idle(m->cache[i].session) &&
-            (place < 0 || m->cache[i].used < m->cache[place].used))
-            place = i;
-    }
-    return place;
-}
-
-/* Keeps the session for the next one who wants it, unless every place is in use. */
-static void cache_session(yk_model *m, yk_session_key key, yk_session *session)
-{
-    yk_session *old = NULL;
-    int place = 0;
-    pthread_mutex_lock(&m->cache_mutex);
-    while (place < YK_CACHED_SESSIONS && m->cache[place].session)
-        place++;
-    if (place == YK_CACHED_SESSIONS)
-        place = find_idle(m);
-    if (place >= 0 && !m->retired) {
-        old = m->cache[place].session;
-        m->cache[place].key = key;
-        m->cache[place].session = yk_session_retain(session);
-        m->cache[place].used = ++m->uses;
-    }
-    pthread_mutex_unlock(&m->cache_mutex);
-    yk_session_release(&old);
-}
-
-/* Ends the session that has been idle longest; false when there is none. */
-static bool drop_idle(yk_model *m)
-{
-    yk_session *old = NULL;
-    pthread_mutex_lock(&m->cache_mutex);
-    int place = find_idle(m);
-    if (place >= 0) {
-        old = m->cache[place].session;
-        m->cache[place].session = NULL;
-    }
-    pthread_mutex_unlock(&m->cache_mutex);
-    yk_session_release(&old);
-    return place >= 0;
-}
-
-static bool over_limit(const yk_model *m, uint64_t *now)
-{
-    yolk_memory_usage(now, NULL);
-    return m->config.memory_limit_mb > 0 && *now >> 20 > (uint64_t)m->config.memory_limit_mb;
-}
-
-/* Gives up what is not in use before the limit is passed. */
-static yolk_status check_memory(yk_model *m)
-{
-    uint64_t now;
-    while (over_limit(m, &now)) {
-        if (!drop_idle(m))
-            return yk_fail(YOLK_ERROR_LIMIT,
-                           "memory_limit_mb: %llu MiB are in use with the model ready, %lld are allowed; raise the "
-                           "limit, or take a smaller imgsz, batch or number of streams",
-                           (unsigned long long)(now >> 20), (long long)m->config.memory_limit_mb);
-    }
-    return YOLK_OK;
-}
-
-yolk_status yk_model_session(yk_model *m, yk_session_key key, yk_session **out)
-{
-    *out = find_cached(m, key);
-    if (*out)
-        return YOLK_OK;
-    yolk_status status = YOLK_OK;
-    pthread_mutex_lock(&m->compile_mutex);
-    *out = find_cached(m, key);
-    if (!*out) {
-        status = yk_session_create(m, key, out);
-        if (status == YOLK_OK)
-            status = check_memory(m);
-        if (status == YOLK_OK)
-            cache_session(m, key, *out);
-        else
-            yk_session_release(out);
-    }
-    pthread_mutex_unlock(&m->compile_mutex);
-    return status;
 }
 
 void yk_model_retire(yk_model *m)
 {
-    yk_session *sessions[YK_CACHED_SESSIONS];
-    pthread_mutex_lock(&m->cache_mutex);
+    pthread_mutex_lock(&m->mutex);
     m->retired = true;
-    for (int i = 0; i < YK_CACHED_SESSIONS; i++) {
-        sessions[i] = m->cache[i].session;
-        m->cache[i].session = NULL;
+    for (int i = 0; i < m->replica_count; i++) {
+        for (int k = 0; k < YK_KEPT_SESSIONS; k++) {
+            if (m->replicas[i].kept[k])
+                yk_session_drop(m->replicas[i].kept[k]);
+            m->replicas[i].kept[k] = NULL;
+        }
     }
-    pthread_mutex_unlock(&m->cache_mutex);
-    for (int i = 0; i < YK_CACHED_SESSIONS; i++)
-        yk_session_release(&sessions[i]);
+    pthread_mutex_unlock(&m->mutex);
+}
+
+yolk_status yk_model_prepare(yk_model *m, yk_session_key key)
+{
+    yolk_status status = YOLK_OK, failure = YOLK_OK;
+    bool ready = false;
+    if (m->fixed_batch)
+        key.batch = m->fixed_batch;
+    for (int i = 0; i < m->replica_count; i++) {
+        yk_session *s;
+        uint64_t free_bytes = yk_replica_free(&m->replicas[i], key);
+        pthread_mutex_lock(&m->mutex);
+        yk_session_key fit = yk_replica_fit(&m->replicas[i], key, free_bytes);
+        bool lost = m->replicas[i].lost;
+        pthread_mutex_unlock(&m->mutex);
+        if (lost)
+            continue;
+        status = yk_replica_make(&m->replicas[i], fit, &s);
+        /* What one device has no memory for, or does not answer, another may do. */
+        if (status == YOLK_ERROR_OUT_OF_MEMORY || status == YOLK_ERROR_DEVICE_LOST)
+            failure = status;
+        else if (status != YOLK_OK)
+            return status;
+        if (status != YOLK_OK)
+            continue;
+        ready = true;
+        pthread_mutex_lock(&m->mutex);
+        yk_session_leave(s);
+        pthread_mutex_unlock(&m->mutex);
+    }
+    return ready || failure == YOLK_OK ? YOLK_OK : failure;
 }
 
 yolk_status yk_model_prepare_as(yk_model *m, yk_model *from)
 {
-    yk_session_key keys[YK_CACHED_SESSIONS] = {0};
+    yk_session_key keys[YK_MAX_DEVICES * YK_KEPT_SESSIONS];
     int count = 0;
-    pthread_mutex_lock(&from->cache_mutex);
-    for (int i = 0; i < YK_CACHED_SESSIONS; i++) {
-        if (from->cache[i].session)
-            keys[count++] = from->cache[i].key;
+    pthread_mutex_lock(&from->mutex);
+    for (int i = 0; i < from->replica_count; i++) {
+        for (int k = 0; k < YK_KEPT_SESSIONS; k++) {
+            if (from->replicas[i].kept[k])
+                keys[count++] = from->replicas[i].kept[k]->key;
+        }
     }
-    pthread_mutex_unlock(&from->cache_mutex);
+    pthread_mutex_unlock(&from->mutex);
     for (int i = 0; i < count; i++) {
         yk_session_key key = keys[i];
-        yk_session *session;
-        if (m->fixed_batch)
-            key.batch = m->fixed_batch;
-        if (!yk_graph_accepts(m->graph, key.batch, key.size.height, key.size.width))
-            key.size = (yolk_size){m->graph->input_width, m->graph->input_height};
-        yolk_status status = yk_model_session(m, key, &session);
+        key.size = yk_model_own_size(m, key.size);
+        yolk_status status = yk_model_prepare(m, key);
         if (status != YOLK_OK)
             return status;
-        yk_session_release(&session);
     }
     return YOLK_OK;
 }
 
 /* ---- choices ---- */
 
-yk_session_key yk_model_choose(const yk_model *m, yolk_size size, int count)
-{
-    /* By itself 1: on the processor larger batches gain nothing and cost memory. */
-    int batch = m->fixed_batch ? m->fixed_batch : YK_MAX(m->config.batch, 1);
-    /* Alone is alone; other remainders run in a batch that is there anyway. */
-    if (count == 1 && !m->fixed_batch)
-        batch = 1;
-    return (yk_session_key){.size = size, .batch = batch, .latency = count <= batch};
-}
-
 static int round_up(int64_t side, int stride)
 {
     return (int)((side + stride - 1) / stride * stride);
+}
+
+yolk_size yk_model_own_size(const yk_model *m, yolk_size size)
+{
+    const int stride = YK_MAX(m->graph->stride, 1);
+    if (!m->graph->dynamic_size)
+        return (yolk_size){m->graph->input_width, m->graph->input_height};
+    return (yolk_size){round_up(size.width, stride), round_up(size.height, stride)};
 }
 
 yolk_status yk_model_input_size(const yk_model *m, int width, int height, bool still, yolk_size *out)

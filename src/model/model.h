@@ -7,8 +7,10 @@
 
 #include "backend/backend.h"
 #include "detect/detect.h"
+#include "detect/fuse.h"
+#include "model/batch.h"
 #include "model/counters.h"
-#include "model/session.h"
+#include "model/replica.h"
 
 /* ---- find.c ---- */
 
@@ -35,58 +37,80 @@ void yk_facts_free(yk_facts *facts);
 
 /* ---- model.c ---- */
 
-enum { YK_CACHED_SESSIONS = 4 };
-
-typedef struct yk_session_key {
-    yolk_size size;
-    int batch;
-    bool latency; /* one batch as fast as can be, rather than many side by side */
-} yk_session_key;
-
 typedef struct yk_model {
     atomic_int references;
     yolk_config config;
     yk_graph *graph; /* bound anew for each session, under `compile_mutex` */
     yk_facts facts;
     const yk_backend *backend;
-    bool half;             /* computes in 16-bit floats */
-    uint8_t *class_mask;   /* NULL: all */
-    int fixed_batch;       /* 0 when any batch can be run */
-    yk_counters *counters; /* the manager's */
+    bool optimize;                  /* what is compiled is to be kept in a file */
+    bool half;                      /* computes in 16-bit floats */
+    uint8_t *class_mask;            /* NULL: all */
+    yk_detect_options detect;       /* of every session */
+    int fixed_batch;                /* 0 when any batch can be run */
+    char devices[YOLK_CONFIG_TEXT]; /* "cpu", "cuda:0,1" */
 
     pthread_mutex_t compile_mutex; /* one compilation at a time */
-    pthread_mutex_t cache_mutex;   /* held shortly */
+    pthread_mutex_t mutex;         /* guards what follows and replicas, sessions and flights; held shortly */
+    pthread_cond_t changed;        /* a place was given back, a flight done, a session ended */
     bool retired;                  /* no longer served: its sessions end with their last user */
-    struct {
-        yk_session_key key;
-        yk_session *session;
-        uint64_t used; /* the larger the later */
-    } cache[YK_CACHED_SESSIONS];
+    int sessions, ending;          /* that have not ended; of them, those that are about to */
+    yk_session *ended;             /* whose threads are to be joined */
     uint64_t uses;
+    int replica_count;
+    yk_replica replicas[YK_MAX_DEVICES];
 } yk_model;
 
 /* Imports `path` for these settings, with one reference for the caller. Nothing is compiled yet. */
-yolk_status yk_model_load(const char *path, const yolk_config *config, yk_counters *counters, yk_model **out);
+yolk_status yk_model_load(const char *path, const yolk_config *config, bool optimize, yk_model **out);
 yk_model *yk_model_retain(yk_model *m);
 void yk_model_release(yk_model **m);
-void yk_model_retire(yk_model *m); /* forgets the cached sessions and caches no more */
+void yk_model_retire(yk_model *m); /* forgets the kept sessions and keeps no more */
+/* Makes a session for this key ready on every device. */
+yolk_status yk_model_prepare(yk_model *m, yk_session_key key);
 /* Makes sessions ready for what `from` has ready, where the model can run it. */
 yolk_status yk_model_prepare_as(yk_model *m, yk_model *from);
-/* The session for this key, compiled when it is not there yet; to be released by the caller. */
-yolk_status yk_model_session(yk_model *m, yk_session_key key, yk_session **out);
-/* Frames a batch and way of running for `count` frames at hand. */
-yk_session_key yk_model_choose(const yk_model *m, yolk_size size, int count);
+/* Joins the threads of sessions that have ended. */
+void yk_model_reap(yk_model *m);
 yolk_status yk_model_input_size(const yk_model *m, int width, int height, bool still, yolk_size *out);
+/* The size nearest to `size` that the model can run: for the second and further models of an ensemble. */
+yolk_size yk_model_own_size(const yk_model *m, yolk_size size);
 
-/* ---- session.c ---- */
+/* ---- limit.c ---- */
 
-/* Compiles the bound graph of `m`; under compile_mutex. One reference for the caller. */
-yolk_status yk_session_create(yk_model *m, yk_session_key key, yk_session **out);
-yk_session *yk_session_retain(yk_session *s);
-bool yk_session_is_idle(const yk_session *s); /* nobody but the cache holds it */
-int yk_session_try_take(yk_session *s);       /* -1 when no slot is free */
+/* Gives up idle sessions until `need` more bytes fit below the settings' limit. Not under the model's mutex. */
+yolk_status yk_model_make_room(yk_model *m, uint64_t need);
+
+/* ---- set.c ---- */
+
+/* The models that are served together, and what their batches share. */
+typedef struct yk_set {
+    atomic_int references;
+    int count;
+    yk_model *models[YK_ENSEMBLE_MODELS];
+    yk_fuse_options fuse;
+    yk_counters *counters; /* the manager's */
+    pthread_mutex_t mutex;
+    yk_batch *spare; /* guarded by it */
+} yk_set;
+
+/* Loads the models that `names` lists with commas between, or the one file of that very name. */
+yolk_status yk_set_load(const char *names, const yolk_config *config, bool optimize, yk_counters *counters,
+                        yk_set **out);
+yk_set *yk_set_retain(yk_set *set);
+void yk_set_release(yk_set **set);
+void yk_set_retire(yk_set *set);
+yolk_status yk_set_prepare_as(yk_set *set, yk_set *from);
+/* Frames a batch that are worth it for frames of this size, as yk_manager_batch(). */
+int yk_set_batch(const yk_set *set, int width, int height);
+/* Frames a batch and way of running for `count` frames at hand. */
+yk_session_key yk_set_choose(const yk_set *set, yolk_size size, int batch, size_t count);
+
+/* ---- batch.c ---- */
+yolk_status yk_batch_open_as(yk_set *set, yk_session_key key, yk_batch **out);
+void yk_batch_free_spare(yk_set *set);
 
 /* ---- manager.c ---- */
-yk_model *yk_manager_model(const yolk_manager *manager); /* retained; NULL after setting the last error */
+yk_set *yk_manager_set(const yolk_manager *manager); /* retained; NULL after setting the last error */
 
 #endif

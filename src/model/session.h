@@ -1,41 +1,94 @@
-/* A loaded model compiled for one input size and batch: what the manager's predict_batch() and the pipeline share.
- *
- * A session has a few slots. Each slot goes round: fill() every frame of the batch, start(), finish(). Different slots
- * may be at different points at the same time, so that one thread fills, the device computes and another finishes. */
+/* Inside the model room: a model compiled for one size and batch on one device, and batches on their way through it. */
 #ifndef YK_SESSION_H
 #define YK_SESSION_H
+
+#include <pthread.h>
 
 #include "backend/backend.h"
 #include "detect/detect.h"
 #include "yolk/model.h"
 
-typedef struct yk_session yk_session;
+struct yk_model;
+struct yk_replica;
 
-/* The manager's session for this size and batch, compiled and warmed up on first use, with its thresholds and classes
- * from the manager's config. Held until yk_session_release(); a later load of another model does not disturb it.
- * Thread-safe. */
-yolk_status yk_session_acquire(yolk_manager *manager, yolk_size input, int batch, yk_session **out);
-void yk_session_release(yk_session **session); /* &NULL allowed */
+typedef struct yk_session_key {
+    yolk_size size;
+    int batch;
+    bool latency; /* one batch as fast as can be, rather than many side by side */
+} yk_session_key;
 
-int yk_session_batch(const yk_session *s);
-/* Takes a free slot, waiting for one; gives it back. Thread-safe. Taking sees no other user's half-filled slot. */
-int yk_session_take(yk_session *s);
-void yk_session_give(yk_session *s, int slot);
+typedef struct yk_slot {
+    bool taken;
+    const float **outputs; /* one an output of the graph */
+    yk_letterbox_scratch scratch;
+} yk_slot;
 
-/* Letterboxes `image` into place `index` of the slot's input. Different slots may be filled from different threads. */
-yolk_status yk_session_fill(yk_session *s, int slot, int index, const yolk_image *image);
-/* Starts the network on the first `count` frames of the slot. */
-yolk_status yk_session_start(yk_session *s, int slot, int count);
-/* Waits for the network, decodes and suppresses: out[i] gets the detections of frame i in pixels of the picture given
- * to fill(), by falling confidence, with class names. Adds to the manager's statistics. */
-yolk_status yk_session_finish(yk_session *s, int slot, yk_detections *out);
+/* Ends by itself, on its own thread, once it is neither kept nor in use. */
+typedef struct yk_session {
+    struct yk_replica *replica;
+    yk_session_key key;
+    yk_exec *exec;
+    int output_count, slot_count;
+    yk_shape *shapes; /* of the outputs */
+    yk_slot *slots;
+    uint64_t bytes;       /* of memory that it took, as measured or else as estimated */
+    uint64_t frame_input; /* bytes of a frame's input */
 
-/* Adds time to a stage of the manager's statistics; used for the stages outside the session. Thread-safe, no locks. */
-void yk_manager_note(yolk_manager *manager, yolk_stage stage, int frames, uint64_t nanoseconds);
-/* Frames a batch for frames of width x height: the config's `batch`, or, when that is 0, what is worth it on the loaded
- * model's device, at most what yolk_config_for_resolution() says. At least 1; 1 when no model is loaded. */
-int yk_manager_batch(const yolk_manager *manager, int width, int height);
-/* A copy of the manager's settings. */
-void yk_manager_config(const yolk_manager *manager, yolk_config *out);
+    pthread_t thread; /* waits for the networks, decodes and suppresses */
+    pthread_cond_t work;
+    /* Guarded by the model's mutex. */
+    bool kept, ending;
+    int users;                      /* flights */
+    uint64_t used;                  /* the larger the later */
+    struct yk_flight *first, *last; /* started, in order */
+    struct yk_session *next;        /* among those that have ended */
+} yk_session;
+
+typedef enum yk_flight_state { YK_FLIGHT_NONE, YK_FLIGHT_FILLING, YK_FLIGHT_RUNNING, YK_FLIGHT_DONE } yk_flight_state;
+
+/* One batch of one model. */
+typedef struct yk_flight {
+    struct yk_flight *next; /* in its session's line */
+    struct yk_model *model;
+    yk_session_key key; /* as asked for */
+    yk_session *session;
+    yk_flight_state state; /* guarded by the model's mutex from start() on */
+    int slot, room, count;
+    yk_letterbox *fits;   /* one a frame */
+    yk_detections *lists; /* likewise */
+    size_t capacity, list_capacity;
+    bool keep; /* when it fails for want of memory or device, `kept` gets its input */
+    uint8_t *kept;
+    yolk_status status;
+    char error[512];
+    uint64_t started_ns, fill_ns, run_ns, decode_ns;
+} yk_flight;
+
+/* ---- session.c ---- */
+
+/* Compiles the bound graph of the replica's model and warms up; under compile_mutex. Not kept, with one user. */
+yolk_status yk_session_create(struct yk_replica *r, yk_session_key key, yk_session **out);
+void yk_session_clear(yk_session *s); /* frees what it holds */
+/* The following three with the model's mutex held. */
+int yk_session_take(yk_session *s);   /* a slot, or -1 */
+void yk_session_leave(yk_session *s); /* one user less */
+void yk_session_drop(yk_session *s);  /* no longer kept */
+
+/* ---- flight.c ---- */
+
+void *yk_session_serve(void *session); /* the session's thread */
+yolk_status yk_flight_fill(yk_flight *f, int index, const yolk_image *image);
+uint8_t *yk_flight_input(yk_flight *f);
+void yk_flight_start(yk_flight *f, int count); /* what goes wrong is in `status` once it is done */
+void yk_flight_wait(yk_flight *f);
+/* Gives its place back, wherever it is; its memory stays for the next one. */
+void yk_flight_end(yk_flight *f);
+void yk_flight_free(yk_flight *f);
+
+/* ---- place.c ---- */
+
+/* Finds the flight a place for a batch of this key, or of a smaller one, on the live device that will be done first,
+ * waiting for one. `avoid` has a bit for each replica that is not to be taken. */
+yolk_status yk_flight_open(yk_flight *f, struct yk_model *m, yk_session_key key, uint32_t avoid);
 
 #endif

@@ -1,5 +1,4 @@
-/* The threads around the network: one fills and starts batches, one waits for them. With two batches under way the
- * device goes from one to the next without waiting for either thread. */
+/* The threads around the network: one fills and starts batches, one collects them in order. */
 #include "pipeline/pipeline.h"
 
 /* ---- filling ---- */
@@ -7,10 +6,10 @@
 /* The batch being filled: a chain of items in order, ends of sources among them. */
 typedef struct filling {
     yk_item *first, *last;
-    yk_session *session; /* NULL while there is no frame in it */
-    int slot, frames;
+    yk_batch *batch; /* NULL while there is no frame in it */
+    int frames;
     yolk_size input;
-    int batch; /* as asked for */
+    int wanted; /* frames a batch, as asked for */
 } filling;
 
 static void append(filling *f, yk_item *item)
@@ -38,10 +37,7 @@ static void append_fatal(yk_run *run, filling *f, yolk_status status)
 
 static void drop(yk_run *run, filling *f)
 {
-    if (f->session) {
-        yk_session_give(f->session, f->slot);
-        yk_session_release(&f->session);
-    }
+    yk_batch_close(&f->batch);
     for (yk_item *next; f->first; f->first = next) {
         next = f->first->next;
         yk_item_put(run, f->first);
@@ -54,48 +50,18 @@ static void flush(yk_run *run, filling *f)
 {
     if (!f->first)
         return;
-    if (f->session && f->frames == 0) {
-        yk_session_give(f->session, f->slot);
-        yk_session_release(&f->session);
-    }
-    if (f->session) {
-        yolk_status status = yk_session_start(f->session, f->slot, f->frames);
-        if (status != YOLK_OK) {
-            yk_session_give(f->session, f->slot);
-            yk_session_release(&f->session);
-            f->frames = 0;
-            /* Before the frames, which have no detections to show. */
-            yk_item *frames = f->first;
-            f->first = f->last = NULL;
-            append_fatal(run, f, status);
-            if (f->last)
-                f->last->next = frames;
-            else
-                f->first = frames;
-        }
-    }
+    if (f->batch && f->frames == 0)
+        yk_batch_close(&f->batch);
+    if (f->batch)
+        yk_batch_start(f->batch, f->frames);
     yk_item *first = f->first;
-    first->session = f->session;
-    first->slot = f->slot;
-    first->frames = f->frames;
+    first->started = f->batch;
     *f = (filling){0};
     if (!yk_queue_push(run->started, first)) {
-        filling back = {.first = first, .session = first->session, .slot = first->slot};
-        first->session = NULL;
+        filling back = {.first = first, .batch = first->started};
+        first->started = NULL;
         drop(run, &back);
     }
-}
-
-/* Gets a place for frames of this size and batch. */
-static yolk_status open_batch(yk_run *run, filling *f, yolk_size input, int batch)
-{
-    yolk_status status = yk_session_acquire(run->manager, input, batch, &f->session);
-    if (status != YOLK_OK)
-        return status;
-    f->slot = yk_session_take(f->session);
-    f->input = input;
-    f->batch = batch;
-    return YOLK_OK;
 }
 
 static yolk_status fill(yk_run *run, filling *f, yk_item *item)
@@ -106,20 +72,23 @@ static yolk_status fill(yk_run *run, filling *f, yk_item *item)
     yolk_status status = yolk_manager_input_size(run->manager, r->width, r->height, still, &input);
     if (status != YOLK_OK)
         return status;
-    int batch = yk_manager_batch(run->manager, r->width, r->height);
-    if (f->session && (f->input.width != input.width || f->input.height != input.height || f->batch != batch))
+    int wanted = yk_manager_batch(run->manager, r->width, r->height);
+    if (f->batch && (f->input.width != input.width || f->input.height != input.height || f->wanted != wanted))
         flush(run, f);
-    if (!f->session)
-        status = open_batch(run, f, input, batch);
+    if (!f->batch) {
+        status = yk_batch_open(run->manager, input, wanted, &f->batch);
+        f->input = input;
+        f->wanted = wanted;
+    }
     if (status != YOLK_OK)
         return status;
     yolk_image view = yk_region_view(yk_item_image(item), r);
-    status = yk_session_fill(f->session, f->slot, f->frames, &view);
+    status = yk_batch_fill(f->batch, f->frames, &view);
     if (status != YOLK_OK)
         return status;
     f->frames++;
     item->input = input;
-    item->batch = yk_session_batch(f->session);
+    item->batch = yk_batch_room(f->batch);
     return YOLK_OK;
 }
 
@@ -136,7 +105,7 @@ static void take_frame(yk_run *run, filling *f, yk_item *item)
     if (!run->wants_image)
         yk_item_drop_image(item);
     append(f, item);
-    if (f->frames == yk_session_batch(f->session))
+    if (f->frames == yk_batch_room(f->batch))
         flush(run, f);
 }
 
@@ -152,7 +121,7 @@ void *yk_start_thread(void *user)
         } else if (item->end) {
             append(&f, item);
             /* What was found so far need not wait for the next source, but pictures one after another share batches. */
-            if (!f.session || !run->sources.items[item->source].still)
+            if (!f.batch || !run->sources.items[item->source].still)
                 flush(run, &f);
         } else {
             take_frame(run, &f, item);
@@ -179,39 +148,32 @@ static void move_to_frame(yk_detections *found, const yk_region *region)
     }
 }
 
-/* Detections of all frames of a batch into its items. `lists` has one list a frame; their memory goes round. */
-static yolk_status collect(yk_item *first, yk_detections *lists)
-{
-    yolk_status status = yk_session_finish(first->session, first->slot, lists);
-    if (status != YOLK_OK)
-        return status;
-    int at = 0;
-    for (yk_item *item = first; item; item = item->next) {
-        if (item->end || item->fatal)
-            continue;
-        yk_detections used = item->found;
-        item->found = lists[at];
-        lists[at++] = used;
-        move_to_frame(&item->found, &item->region);
-    }
-    return YOLK_OK;
-}
-
 typedef struct lists {
     yk_detections *items;
     size_t count, capacity;
 } lists;
 
+/* Detections of all frames of a batch into its items, whose lists' memory goes round. */
 static yolk_status finish(yk_item *first, lists *l)
 {
-    yolk_status status = yk_grow(&l->items, &l->capacity, (size_t)first->frames, sizeof(*l->items));
-    for (; status == YOLK_OK && l->count < (size_t)first->frames; l->count++)
+    const size_t frames = (size_t)yk_batch_count(first->started);
+    yolk_status status = yk_grow(&l->items, &l->capacity, frames, sizeof(*l->items));
+    for (; status == YOLK_OK && l->count < frames; l->count++)
         l->items[l->count] = (yk_detections){0};
     if (status == YOLK_OK)
-        status = collect(first, l->items);
-    yk_session_give(first->session, first->slot);
-    yk_session_release(&first->session);
-    return status;
+        status = yk_batch_finish(first->started, l->items);
+    if (status != YOLK_OK)
+        return status;
+    size_t at = 0;
+    for (yk_item *item = first; item; item = item->next) {
+        if (item->end || item->fatal)
+            continue;
+        yk_detections used = item->found;
+        item->found = l->items[at];
+        l->items[at++] = used;
+        move_to_frame(&item->found, &item->region);
+    }
+    return YOLK_OK;
 }
 
 void *yk_finish_thread(void *user)
@@ -221,16 +183,14 @@ void *yk_finish_thread(void *user)
     void *next;
     while (yk_queue_pop(run->started, &next)) {
         yk_item *first = next;
-        if (first->session && !atomic_load(&run->stop)) {
+        if (first->started && !atomic_load(&run->stop)) {
             yolk_status status = finish(first, &l);
             if (status != YOLK_OK) {
                 first->fatal = true;
                 yk_item_fail(first, status);
             }
-        } else if (first->session) {
-            yk_session_give(first->session, first->slot);
-            yk_session_release(&first->session);
         }
+        yk_batch_close(&first->started);
         for (yk_item *item = first, *after; item; item = after) {
             after = item->next;
             if (atomic_load(&run->stop) || !yk_queue_push(run->finished, item))

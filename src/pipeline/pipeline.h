@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "model/session.h"
+#include "model/batch.h"
 #include "pipeline/sink.h"
 #include "video/video.h"
 #include "yolk/pipeline.h"
@@ -60,10 +60,9 @@ typedef struct yk_item {
     yolk_image *loaded;  /* a still */
     yk_detections found;
 
-    yk_session *session; /* of a batch with frames */
-    int slot, frames;
+    yk_batch *started; /* of the first item of a batch with frames */
     yolk_size input;
-    int batch;
+    int batch; /* frames that it had room for */
 } yk_item;
 
 /* What the threads share. */

@@ -81,9 +81,8 @@ static void predicting_while_loading_gives_right_results(void **state)
         assert_int_equal(right[i], ROUNDS);
 }
 
-/* The pipeline's way: one thread fills, another finishes, each slot handed over by a queue. */
+/* The pipeline's way: one thread fills, another finishes, each batch handed over by a queue. */
 typedef struct line {
-    yk_session *session;
     yk_queue *queue;
     int found;
 } line;
@@ -94,16 +93,16 @@ static void *finish_all(void *user)
     yk_detections found = {0};
     void *item;
     while (yk_queue_pop(l->queue, &item)) {
-        int slot = (int)(intptr_t)item - 1;
-        if (yk_session_finish(l->session, slot, &found) == YOLK_OK)
+        yk_batch *batch = item;
+        if (yk_batch_finish(batch, &found) == YOLK_OK)
             l->found += (int)found.count;
-        yk_session_give(l->session, slot);
+        yk_batch_close(&batch);
     }
     yk_detections_free(&found);
     return NULL;
 }
 
-static void slots_pass_from_thread_to_thread(void **state)
+static void batches_pass_from_thread_to_thread(void **state)
 {
     (void)state;
     static uint8_t pixels[64 * 64 * 3];
@@ -111,22 +110,21 @@ static void slots_pass_from_thread_to_thread(void **state)
     pthread_t thread;
     yolk_stats before, after;
     assert_ok(yolk_manager_stats(manager, &before));
-    assert_ok(yk_session_acquire(manager, (yolk_size){64, 64}, 1, &l.session));
     assert_ok(yk_queue_create(4, &l.queue));
     assert_int_equal(pthread_create(&thread, NULL, finish_all, &l), 0);
     for (int i = 0; i < 50; i++) {
         yolk_image frame = yk_tiny_picture(pixels, 64, 64, i % 8, i / 8, i % 3);
-        int slot = yk_session_take(l.session);
-        assert_ok(yk_session_fill(l.session, slot, 0, &frame));
-        assert_ok(yk_session_start(l.session, slot, 1));
-        assert_true(yk_queue_push(l.queue, (void *)(intptr_t)(slot + 1)));
+        yk_batch *batch;
+        assert_ok(yk_batch_open(manager, (yolk_size){64, 64}, 1, &batch));
+        assert_ok(yk_batch_fill(batch, 0, &frame));
+        yk_batch_start(batch, 1);
+        assert_true(yk_queue_push(l.queue, batch));
     }
     yk_queue_close(l.queue);
     pthread_join(thread, NULL);
     assert_int_equal(l.found, 50);
     assert_ok(yolk_manager_stats(manager, &after));
     assert_int_equal(after.frames - before.frames, 50);
-    yk_session_release(&l.session);
     yk_queue_destroy(&l.queue);
 }
 
@@ -134,7 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(predicting_while_loading_gives_right_results),
-        cmocka_unit_test(slots_pass_from_thread_to_thread),
+        cmocka_unit_test(batches_pass_from_thread_to_thread),
     };
     return cmocka_run_group_tests_name("manager_threads", tests, make, end);
 }

@@ -31,18 +31,18 @@ static void a_sink_that_fails_ends_the_run(void **state)
 {
     (void)state;
     const char *input = clip("sink.mp4", 200);
-    yolk_manager *manager = tiny_manager(4, 4);
     int before = threads_running();
+    yolk_manager *manager = tiny_manager(4, 4);
     seen.fail_after = 7;
     yolk_status status = run(manager, &input, 1, &seen, NULL, NULL);
     seen.fail_after = 0;
     assert_int_equal(status, YOLK_ERROR_IO);
     assert_string_equal(yolk_last_error(), "the sink is full");
     assert_int_equal(seen.count, 7);
-    assert_int_equal(threads_running(), before);
     assert_ok(run(manager, &input, 1, &seen, NULL, NULL));
     assert_int_equal(seen.count, 200);
     yolk_manager_destroy(&manager);
+    assert_int_equal(threads_running(), before);
 }
 
 typedef struct watch {

@@ -85,7 +85,7 @@ static void a_load_replaces_model_and_statistics(void **state)
     yolk_manager_destroy(&m);
 }
 
-/* The names in results live as long as they do, and a held session as long as it is held. */
+/* The names in results live as long as they do, and a batch ends on the model that it began on. */
 static void what_is_held_outlives_a_load(void **state)
 {
     (void)state;
@@ -93,26 +93,30 @@ static void what_is_held_outlives_a_load(void **state)
     yolk_manager *m = loaded(&c, "tiny");
     yolk_image frame = yk_tiny_picture(pixels, 64, 64, 1, 1, 2);
     yolk_results *results;
-    yk_session *session;
+    yk_batch *batch;
     yk_detections found = {0};
     assert_ok(yolk_manager_predict_batch(m, &frame, 1, NULL, &results));
-    assert_ok(yk_session_acquire(m, (yolk_size){64, 64}, 1, &session));
-    int slot = yk_session_take(session);
-    assert_ok(yk_session_fill(session, slot, 0, &frame));
-    assert_ok(yk_session_start(session, slot, 1));
+    assert_ok(yk_batch_open(m, (yolk_size){64, 64}, 1, &batch));
+    assert_ok(yk_batch_fill(batch, 0, &frame));
+    yk_batch_start(batch, 1);
     assert_ok(yolk_manager_load(m, "other", 0));
-    assert_ok(yk_session_finish(session, slot, &found));
-    yk_session_give(session, slot);
+    assert_ok(yk_batch_finish(batch, &found));
     assert_int_equal(found.count, 1);
     assert_string_equal(found.items[0].class_name, "blue");
     yk_detections_free(&found);
-    yk_session_release(&session);
-    assert_null(session);
-    yk_session_release(&session);
+    yk_batch_close(&batch);
+    assert_null(batch);
+    yk_batch_close(&batch);
     assert_string_equal(yolk_results_frame(results, 0).items[0].class_name, "blue");
     yolk_results_destroy(&results);
     assert_serves(m, "rot");
     yolk_manager_destroy(&m);
+}
+
+/* A session that the first model keeps on its first device. */
+static yk_session *kept(const yk_set *set, int place)
+{
+    return set->models[0]->replicas[0].kept[place];
 }
 
 static void what_was_ready_is_ready_in_the_next_model(void **state)
@@ -121,21 +125,21 @@ static void what_was_ready_is_ready_in_the_next_model(void **state)
     yolk_config c = settings();
     yolk_manager *m = loaded(&c, "tiny");
     assert_ok(yolk_manager_prepare(m, (yolk_size){128, 64}, 1));
-    yk_model *old = yk_manager_model(m);
+    yk_set *old = yk_manager_set(m);
     assert_ok(yolk_manager_load(m, "other", 0));
-    yk_model *fresh = yk_manager_model(m);
+    yk_set *fresh = yk_manager_set(m);
     assert_ptr_not_equal(old, fresh);
-    assert_null(old->cache[0].session);
-    assert_non_null(fresh->cache[0].session);
-    assert_int_equal(fresh->cache[0].key.size.width, 128);
-    yk_model_release(&old);
-    yk_model_release(&fresh);
+    assert_null(kept(old, 0));
+    assert_non_null(kept(fresh, 0));
+    assert_int_equal(kept(fresh, 0)->key.size.width, 128);
+    yk_set_release(&old);
+    yk_set_release(&fresh);
     /* One that cannot run that size is made ready for its own. */
     assert_ok(yolk_manager_load(m, "pairs", 0));
-    fresh = yk_manager_model(m);
-    assert_int_equal(fresh->cache[0].key.size.width, 64);
-    assert_int_equal(fresh->cache[0].key.batch, 2);
-    yk_model_release(&fresh);
+    fresh = yk_manager_set(m);
+    assert_int_equal(kept(fresh, 0)->key.size.width, 64);
+    assert_int_equal(kept(fresh, 0)->key.batch, 2);
+    yk_set_release(&fresh);
     yolk_manager_destroy(&m);
 }
 
@@ -144,61 +148,59 @@ static void few_sessions_are_kept(void **state)
     (void)state;
     yolk_config c = settings();
     yolk_manager *m = loaded(&c, "tiny");
-    yk_session *first, *again, *held[YK_CACHED_SESSIONS + 2];
-    assert_ok(yk_session_acquire(m, (yolk_size){64, 64}, 1, &first));
-    assert_ok(yk_session_acquire(m, (yolk_size){64, 64}, 1, &again));
-    assert_ptr_equal(first, again);
-    yk_session_release(&again);
-    /* The first stays while it is held, although it is the oldest. */
-    for (int i = 0; i < YK_CACHED_SESSIONS + 2; i++)
+    yk_batch *held[YK_KEPT_SESSIONS + 2];
+    yk_set *set = yk_manager_set(m);
+    assert_ok(yolk_manager_prepare(m, (yolk_size){64, 64}, 1));
+    yk_session *first = kept(set, 0);
+    assert_ok(yolk_manager_prepare(m, (yolk_size){64, 64}, 1));
+    assert_ptr_equal(kept(set, 0), first);
+    assert_null(kept(set, 1));
+    for (int i = 0; i < YK_KEPT_SESSIONS; i++)
         assert_ok(yolk_manager_prepare(m, (yolk_size){64, 72 + 8 * i}, 1));
-    assert_ok(yk_session_acquire(m, (yolk_size){64, 64}, 1, &again));
-    assert_ptr_equal(first, again);
-    yk_session_release(&again);
-    yk_session_release(&first);
-    /* More than are kept can be held at once. */
-    for (int i = 0; i < YK_CACHED_SESSIONS + 2; i++)
-        assert_ok(yk_session_acquire(m, (yolk_size){72 + 8 * i, 64}, 1, &held[i]));
-    for (int i = 0; i < YK_CACHED_SESSIONS + 2; i++) {
-        assert_int_equal(yk_session_batch(held[i]), 1);
-        yk_session_release(&held[i]);
+    /* The one that was used longest ago made way. */
+    assert_int_equal(kept(set, 0)->key.size.height, 72 + 8 * (YK_KEPT_SESSIONS - 1));
+    /* More than are kept can be in use at once. */
+    for (int i = 0; i < YK_KEPT_SESSIONS + 2; i++)
+        assert_ok(yk_batch_open(m, (yolk_size){72 + 8 * i, 64}, 1, &held[i]));
+    for (int i = 0; i < YK_KEPT_SESSIONS + 2; i++) {
+        assert_int_equal(yk_batch_room(held[i]), 1);
+        yk_batch_close(&held[i]);
     }
     assert_serves(m, "red");
+    yk_set_release(&set);
     yolk_manager_destroy(&m);
 }
 
-static void slots_are_taken_and_given_back(void **state)
+static void batches_can_be_closed_at_any_point(void **state)
 {
     (void)state;
     yolk_config c = settings(), copy;
     yolk_manager *m = loaded(&c, "tiny");
-    yk_session *s;
+    yk_batch *batch;
+    yk_detections found[2] = {{0}};
     yolk_image frame = yk_tiny_picture(pixels, 64, 64, 0, 0, 0);
-    assert_ok(yk_session_acquire(m, (yolk_size){64, 64}, 2, &s));
-    assert_int_equal(yk_session_batch(s), 2);
-    int slots[64], count = 0, slot = yk_session_take(s);
-    do {
-        for (int i = 0; i < count; i++)
-            assert_int_not_equal(slots[i], slot);
-        slots[count++] = slot;
-        slot = yk_session_try_take(s);
-    } while (slot >= 0 && count < 64);
-    assert_int_equal(slot, -1);
-    for (int i = 0; i < count; i++)
-        yk_session_give(s, slots[i]);
-    slot = yk_session_take(s);
-    /* Given back in the middle of its round, running or not. */
-    assert_ok(yk_session_fill(s, slot, 0, &frame));
-    assert_ok(yk_session_start(s, slot, 1));
-    yk_session_give(s, slot);
-    slot = yk_session_take(s);
+    /* The reference has one place only: each time it must have come back. */
+    for (int point = 0; point < 4; point++) {
+        assert_ok(yk_batch_open(m, (yolk_size){64, 64}, 2, &batch));
+        assert_int_equal(yk_batch_room(batch), 2);
+        if (point > 0)
+            assert_ok(yk_batch_fill(batch, 0, &frame));
+        if (point > 1)
+            yk_batch_start(batch, 1);
+        if (point > 2)
+            assert_ok(yk_batch_finish(batch, found));
+        yk_batch_close(&batch);
+    }
+    assert_int_equal(found[0].count, 1);
+    assert_ok(yk_batch_open(m, (yolk_size){64, 64}, 2, &batch));
     frame.width = 0;
-    assert_fails(yk_session_fill(s, slot, 0, &frame), YOLK_ERROR_INVALID_ARGUMENT, "0x64 pixels");
-    yk_session_give(s, slot);
-    yk_session_release(&s);
+    assert_fails(yk_batch_fill(batch, 0, &frame), YOLK_ERROR_INVALID_ARGUMENT, "0x64 pixels");
+    yk_batch_close(&batch);
+    yk_detections_free(&found[0]);
     yk_manager_note(m, YOLK_STAGE_DECODE, 2, 4000000);
     yolk_stats stats;
     assert_ok(yolk_manager_stats(m, &stats));
+    assert_int_equal(stats.frames, 1);
     assert_int_equal(stats.stages[YOLK_STAGE_DECODE].frames, 2);
     assert_float_equal(stats.stages[YOLK_STAGE_DECODE].mean_ms, 2, 1e-6);
     yk_manager_config(m, &copy);
@@ -214,7 +216,7 @@ static void a_memory_limit_is_kept(void **state)
     c.memory_limit_mb = 1;
     m = loaded(&c, "tiny");
     assert_fails(yolk_manager_prepare(m, (yolk_size){64, 64}, 1), YOLK_ERROR_LIMIT,
-                 "are in use with the model ready, 1 are allowed; raise the limit");
+                 "more, 1 are allowed; raise the limit");
     yolk_manager_destroy(&m);
     c.memory_limit_mb = 1 << 20;
     m = loaded(&c, "tiny");
@@ -301,7 +303,7 @@ int main(void)
         cmocka_unit_test(what_is_held_outlives_a_load),
         cmocka_unit_test(what_was_ready_is_ready_in_the_next_model),
         cmocka_unit_test(few_sessions_are_kept),
-        cmocka_unit_test(slots_are_taken_and_given_back),
+        cmocka_unit_test(batches_can_be_closed_at_any_point),
         cmocka_unit_test(a_memory_limit_is_kept),
         cmocka_unit_test(the_batch_is_the_settings_or_the_models),
         cmocka_unit_test(the_input_follows_settings_and_picture),

@@ -1,0 +1,227 @@
+/* A batch of one model on its way through a session, whose thread waits for the network, decodes what it found and
+ * gives the place back at once: a device never waits for whoever collects results, nor for another device. */
+#include <stdio.h>
+#include <string.h>
+
+#include "model/model.h"
+
+static yk_model *model_of(const yk_flight *f)
+{
+    return f->session->replica->model;
+}
+
+uint8_t *yk_flight_input(yk_flight *f)
+{
+    return model_of(f)->backend->input(f->session->exec, f->slot);
+}
+
+yolk_status yk_flight_fill(yk_flight *f, int index, const yolk_image *image)
+{
+    const yk_session *s = f->session;
+    const yk_head *head = &model_of(f)->graph->head;
+    const int w = s->key.size.width, h = s->key.size.height;
+    uint64_t start = yk_now_ns();
+    if (image->width < 1 || image->height < 1)
+        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "a picture cannot be %dx%d pixels", image->width, image->height);
+    yk_letterbox fit = yk_letterbox_fit(image->width, image->height, w, h, head->top_left);
+    uint8_t *input = yk_flight_input(f) + (size_t)index * s->frame_input;
+    yolk_status status = yk_letterbox_run(image, &fit, head->bgr, w, h, input, &s->slots[f->slot].scratch);
+    f->fits[index] = fit;
+    f->fill_ns += yk_now_ns() - start;
+    return status;
+}
+
+/* Gives the place back, with the model's mutex held. */
+static void give_back(yk_flight *f, yk_flight_state state)
+{
+    yk_session *s = f->session;
+    yk_model *m = s->replica->model;
+    s->slots[f->slot].taken = false;
+    s->replica->frames -= s->key.batch;
+    f->session = NULL;
+    f->state = state;
+    yk_session_leave(s);
+    pthread_cond_broadcast(&m->changed);
+}
+
+/* Takes down what went wrong, on the thread where it did. What can be run again elsewhere needs its input for that. */
+static void note_failure(yk_flight *f, yolk_status status)
+{
+    yk_session *s = f->session;
+    f->status = status;
+    snprintf(f->error, sizeof f->error, "%s", yolk_last_error());
+    if (!f->keep || (status != YOLK_ERROR_OUT_OF_MEMORY && status != YOLK_ERROR_DEVICE_LOST))
+        return;
+    size_t bytes = s->frame_input * (size_t)f->count;
+    f->kept = yk_alloc(bytes);
+    if (f->kept)
+        memcpy(f->kept, yk_flight_input(f), bytes);
+}
+
+/* What a failure says about the device. Not under the mutex, which the log's reader may want. */
+static void note_device(yk_replica *r, yk_session_key key, yolk_status status)
+{
+    yk_model *m = r->model;
+    if (status == YOLK_ERROR_DEVICE_LOST)
+        yk_replica_lose(r);
+    if (status != YOLK_ERROR_OUT_OF_MEMORY || key.batch == 1 || m->fixed_batch)
+        return;
+    pthread_mutex_lock(&m->mutex);
+    int cap = yk_replica_short(r, key);
+    pthread_mutex_unlock(&m->mutex);
+    yk_log(YOLK_LOG_WARNING, "%s: device %s has not enough memory for %d frames of %dx%d at once, going on with %d",
+           m->facts.path, r->name, key.batch, key.size.width, key.size.height, cap);
+}
+
+void yk_flight_start(yk_flight *f, int count)
+{
+    yk_session *s = f->session;
+    yk_model *m = model_of(f);
+    f->count = count;
+    f->started_ns = yk_now_ns();
+    f->status = YOLK_OK;
+    yolk_status status = m->backend->start(s->exec, f->slot);
+    if (status != YOLK_OK) {
+        note_failure(f, status);
+        note_device(s->replica, s->key, status);
+    }
+    pthread_mutex_lock(&m->mutex);
+    if (status == YOLK_OK) {
+        f->state = YK_FLIGHT_RUNNING;
+        f->next = NULL;
+        if (s->last)
+            s->last->next = f;
+        else
+            s->first = f;
+        s->last = f;
+        pthread_cond_signal(&s->work);
+    } else {
+        give_back(f, YK_FLIGHT_DONE);
+    }
+    pthread_mutex_unlock(&m->mutex);
+}
+
+static yolk_status decode(yk_flight *f, int index, yk_detections *out)
+{
+    const yk_session *s = f->session;
+    const yk_model *m = s->replica->model;
+    const yk_graph *g = m->graph;
+    out->count = 0;
+    yolk_status status = yk_decode(&g->head, s->slots[f->slot].outputs, s->shapes, index, s->key.size.width,
+                                   s->key.size.height, &m->detect, out);
+    if (status == YOLK_OK)
+        status = yk_suppress(&g->head, &m->detect, out);
+    if (status != YOLK_OK)
+        return status;
+    yk_unletterbox(&f->fits[index], out->items, out->count);
+    for (size_t i = 0; i < out->count; i++)
+        out->items[i].class_name = g->class_names[out->items[i].class_id];
+    return YOLK_OK;
+}
+
+/* Time since the batch was started or, when it had to wait for others, since they were done: so that times of batches
+ * that ran side by side add up to the time in which the device was busy. */
+static void note_time(yk_flight *f, uint64_t now)
+{
+    yk_replica *r = f->session->replica;
+    pthread_mutex_lock(&r->model->mutex);
+    uint64_t since = YK_MAX(f->started_ns, r->idle_since_ns);
+    f->run_ns = now > since ? now - since : 0;
+    r->idle_since_ns = now;
+    uint64_t frame = YK_MAX(f->run_ns / (uint64_t)f->session->key.batch, 1);
+    r->frame_ns = r->frame_ns == 0 ? frame : (r->frame_ns * 7 + frame) / 8;
+    pthread_mutex_unlock(&r->model->mutex);
+}
+
+static void finish(yk_flight *f)
+{
+    yk_session *s = f->session;
+    const yk_backend *b = model_of(f)->backend;
+    yolk_status status = b->wait(s->exec, f->slot);
+    uint64_t done = yk_now_ns();
+    if (status != YOLK_OK) {
+        note_failure(f, status);
+        note_device(s->replica, s->key, status);
+        return;
+    }
+    note_time(f, done);
+    for (int i = 0; i < s->output_count; i++)
+        s->slots[f->slot].outputs[i] = b->output(s->exec, f->slot, i);
+    for (int i = 0; i < f->count && status == YOLK_OK; i++)
+        status = decode(f, i, &f->lists[i]);
+    f->decode_ns = yk_now_ns() - done;
+    if (status != YOLK_OK) {
+        f->keep = false; /* it is not the device that is short of memory */
+        note_failure(f, status);
+    }
+}
+
+void *yk_session_serve(void *session)
+{
+    yk_session *s = session;
+    yk_replica *r = s->replica;
+    yk_model *m = r->model;
+    pthread_mutex_lock(&m->mutex);
+    for (;;) {
+        while (!s->first && !s->ending)
+            pthread_cond_wait(&s->work, &m->mutex);
+        yk_flight *f = s->first;
+        if (!f)
+            break;
+        s->first = f->next;
+        if (!s->first)
+            s->last = NULL;
+        pthread_mutex_unlock(&m->mutex);
+        finish(f);
+        uint64_t free_bytes = f->status == YOLK_OK ? yk_replica_free(r, s->key) : 0;
+        pthread_mutex_lock(&m->mutex);
+        if (f->status == YOLK_OK)
+            yk_replica_well(r, s->key, free_bytes);
+        give_back(f, YK_FLIGHT_DONE);
+    }
+    pthread_mutex_unlock(&m->mutex);
+    yk_session_clear(s);
+    pthread_mutex_lock(&m->mutex);
+    m->sessions--;
+    m->ending--;
+    s->next = m->ended;
+    m->ended = s;
+    pthread_cond_broadcast(&m->changed);
+    pthread_mutex_unlock(&m->mutex);
+    return NULL;
+}
+
+void yk_flight_wait(yk_flight *f)
+{
+    pthread_mutex_lock(&f->model->mutex);
+    while (f->state == YK_FLIGHT_RUNNING)
+        pthread_cond_wait(&f->model->changed, &f->model->mutex);
+    pthread_mutex_unlock(&f->model->mutex);
+}
+
+void yk_flight_end(yk_flight *f)
+{
+    if (!f->model)
+        return;
+    pthread_mutex_lock(&f->model->mutex);
+    while (f->state == YK_FLIGHT_RUNNING)
+        pthread_cond_wait(&f->model->changed, &f->model->mutex);
+    if (f->state == YK_FLIGHT_FILLING)
+        give_back(f, YK_FLIGHT_NONE);
+    f->state = YK_FLIGHT_NONE;
+    pthread_mutex_unlock(&f->model->mutex);
+    yk_free(f->kept);
+    f->kept = NULL;
+    f->model = NULL;
+    f->count = 0;
+    f->fill_ns = f->run_ns = f->decode_ns = 0;
+}
+
+void yk_flight_free(yk_flight *f)
+{
+    yk_flight_end(f);
+    for (size_t i = 0; i < f->list_capacity; i++)
+        yk_detections_free(&f->lists[i]);
+    yk_free(f->lists);
+    yk_free(f->fits);
+}
