@@ -46,6 +46,9 @@ enum {
     PB_DIM_PARAM = 2
 };
 
+/* What an attribute holds (AttributeProto.AttributeType). */
+enum { PB_IS_FLOAT = 1, PB_IS_INT = 2, PB_IS_TEXT = 3, PB_IS_TENSOR = 4, PB_IS_INTS = 7 };
+
 /* A name in the file: a value's or a node's own, or one derived from it for a node that the graph has as part of
  * another. */
 typedef struct yk_onnx_name {
@@ -65,10 +68,48 @@ typedef struct yk_onnx_writer {
 int yk_onnx_type(yk_type type);
 void yk_onnx_write_tensor(yk_buffer *b, int field, const char *name, yk_type type, const int64_t *dims, int rank,
                           const void *data, size_t size);
-/* onnx_nodes.c: one node of the graph as one or more of ONNX. */
+
+/* ---- onnx_pieces.c ---- */
+
+extern const yk_onnx_name yk_onnx_no_name;
+yk_onnx_name yk_onnx_value_name(yk_onnx_writer *w, yk_id id);
+yk_onnx_name yk_onnx_derived(const char *base, const char *suffix);
+void yk_onnx_add_name(yk_onnx_writer *w, int field, yk_onnx_name name);
+/* A node: what is put between the two calls are its attributes. */
+size_t yk_onnx_begin(yk_onnx_writer *w, const char *op, yk_onnx_name name, const yk_onnx_name *inputs, int input_count,
+                     yk_onnx_name output);
+void yk_onnx_end(yk_onnx_writer *w, size_t mark);
+/* A node of one input or two, without attributes. */
+void yk_onnx_simple(yk_onnx_writer *w, const char *op, yk_onnx_name name, yk_onnx_name a, yk_onnx_name b,
+                    yk_onnx_name output);
+size_t yk_onnx_begin_attribute(yk_onnx_writer *w, const char *name, int type); /* to be ended with yk_pb_end() */
+void yk_onnx_put_int(yk_onnx_writer *w, const char *name, int64_t value);
+void yk_onnx_put_float(yk_onnx_writer *w, const char *name, float value);
+void yk_onnx_put_text(yk_onnx_writer *w, const char *name, const char *value);
+void yk_onnx_put_ints(yk_onnx_writer *w, const char *name, const int64_t *values, int count);
+/* A constant that the graph keeps in a node's attributes and ONNX in an input; a scalar where `count` is negative. */
+yk_onnx_name yk_onnx_constant(yk_onnx_writer *w, const char *base, const char *suffix, yk_type type, int64_t count,
+                              const void *data);
+yk_onnx_name yk_onnx_constant_ints(yk_onnx_writer *w, const char *base, const char *suffix, const int64_t *values,
+                                   int count);
+/* In the float type of the node that is being written. */
+yk_onnx_name yk_onnx_constant_float(yk_onnx_writer *w, const char *base, const char *suffix, float value);
+
+/* ---- onnx_inputs.c ---- */
+
+void yk_onnx_write_reshape(yk_onnx_writer *w, const yk_node *n, yk_onnx_name x, yk_onnx_name y);
+void yk_onnx_write_slice(yk_onnx_writer *w, const yk_node *n, yk_onnx_name x, yk_onnx_name y);
+void yk_onnx_write_pad(yk_onnx_writer *w, const yk_node *n, yk_onnx_name x, yk_onnx_name y);
+void yk_onnx_write_resize(yk_onnx_writer *w, const yk_node *n, yk_onnx_name x, yk_onnx_name y);
+void yk_onnx_write_constant_of_shape(yk_onnx_writer *w, const yk_node *n, yk_onnx_name x, yk_onnx_name y);
+
+/* ---- onnx_nodes.c ---- */
+
+/* One node of the graph as one or more of ONNX. */
 void yk_onnx_write_node(yk_onnx_writer *w, const yk_node *n);
 /* The nodes that turn N x H x W x 3 bytes into what the graph takes. */
 void yk_onnx_write_byte_input(yk_onnx_writer *w);
+
 /* onnx_metadata.c */
 void yk_onnx_write_metadata(yk_buffer *b, const yk_graph *g, const yk_onnx_options *options);
 
