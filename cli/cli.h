@@ -98,6 +98,7 @@ typedef enum option_id {
     OPT_SAVE_VIDEO,
     OPT_VIDEO_SCALE,
     OPT_STATS,
+    OPT_PROMETHEUS,
     OPT_OUTPUT,
     OPT_CALIB,
     OPT_CALIB_COUNT,
@@ -208,6 +209,34 @@ int table_print(table *t, unsigned right);
 
 void format_bytes(char *out, size_t size, unsigned long long bytes);
 void format_seconds(char *out, size_t size, double seconds);
+
+/* ---- stats.c: what a run came to ---- */
+
+enum { STATS_STEPS = 4 };
+
+/* Memory at the end of each part of a run, and its highest during it. */
+typedef struct stats_steps {
+    struct {
+        const char *name;
+        yolk_memory memory;
+    } items[STATS_STEPS];
+    size_t count;
+} stats_steps;
+
+void stats_step(stats_steps *steps, const char *name); /* ends the step of that name, which a constant is */
+/* Writes --stats. Returns an exit status. */
+int stats_write(const arguments *args, const yolk_model_info *model, const yolk_pipeline_report *report,
+                const stats_steps *steps, yolk_status ended);
+
+/* The file of --prometheus. */
+typedef struct prometheus {
+    const char *path; /* NULL: none */
+    const char *model;
+    double next; /* when it is due, on the monotonic clock */
+} prometheus;
+
+void prometheus_update(prometheus *p, const yolk_manager *manager); /* when it is due */
+int prometheus_finish(const prometheus *p, const yolk_stats *stats);
 
 /* ---- paths.c ---- */
 

@@ -9,7 +9,8 @@
 
 enum { SINKS = 4 };
 
-static const option_id outputs[] = {OPT_SAVE_JSONL, OPT_SAVE_COCO, OPT_SAVE_MOT, OPT_SAVE_VIDEO, OPT_STATS};
+static const option_id outputs[] = {OPT_SAVE_JSONL, OPT_SAVE_COCO, OPT_SAVE_MOT,
+                                    OPT_SAVE_VIDEO, OPT_STATS,     OPT_PROMETHEUS};
 
 /* A run from its options to its results. */
 typedef struct run {
@@ -20,7 +21,9 @@ typedef struct run {
     yolk_manager *manager;
     yolk_sink *sinks[SINKS];
     size_t sink_count;
-    bool lines_on_stdout;
+    stats_steps steps;
+    prometheus prometheus;
+    bool lines_on_stdout, draws;
 } run;
 
 static bool is_stdout(const char *path)
@@ -35,8 +38,10 @@ static bool input_is_several(const arguments *args)
 
 static int on_progress(void *user, const yolk_progress *progress)
 {
-    if (user)
+    run *r = user;
+    if (r->draws)
         progress_draw(progress);
+    prometheus_update(&r->prometheus, r->manager);
     return interrupted() != 0;
 }
 
@@ -112,8 +117,9 @@ static int check_output(const run *r, option_id id)
     if (!*path)
         return fail_usage(r->args->command, "--%s needs a file name", name);
     if (is_stdout(path))
-        return id == OPT_SAVE_VIDEO ? fail_usage(r->args->command, "--save-video cannot write to standard output")
-                                    : STATUS_DONE;
+        return id == OPT_SAVE_VIDEO || id == OPT_PROMETHEUS
+                   ? fail_usage(r->args->command, "--%s cannot write to standard output", name)
+                   : STATUS_DONE;
     if (is_input(r, path, id == OPT_SAVE_VIDEO))
         return fail("--%s %s would replace an input; name another place", name, path);
     if (path_same(path, r->config.model) ||
@@ -183,49 +189,6 @@ static int open_sinks(run *r)
     return STATUS_DONE;
 }
 
-static json_t *stage_json(const yolk_stage_stats *s)
-{
-    return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f}", "frames", (json_int_t)s->frames, "mean_ms", s->mean_ms, "p50_ms",
-                     s->p50_ms, "p95_ms", s->p95_ms, "p99_ms", s->p99_ms, "total_ms", s->total_ms);
-}
-
-static json_t *words_json(int argc, char **argv)
-{
-    json_t *list = json_array();
-    for (int i = 0; i < argc; i++)
-        json_array_append_new(list, json_text(argv[i]));
-    return list;
-}
-
-static int write_stats(const run *r, yolk_status ended)
-{
-    const yolk_pipeline_report *report = &r->report;
-    const yolk_stats *s = &report->stats;
-    yolk_model_info model;
-    json_t *stages = json_object();
-    if (yolk_manager_info(r->manager, &model) != YOLK_OK)
-        return fail_last();
-    for (int i = 0; i < YOLK_STAGE_COUNT; i++)
-        json_object_set_new(stages, yolk_stage_name((yolk_stage)i), stage_json(&s->stages[i]));
-    json_t *root = json_pack(
-        "{s:s, s:o, s:s, s:{s:o, s:o, s:s, s:o, s:s}, s:s, s:s, s:{s:i, s:i}, s:i, s:I, s:I}", "yolk", yolk_version(),
-        "command", words_json(r->args->argc, r->args->argv), "status", yolk_status_name(ended), "model", "name",
-        json_text(model.name), "path", json_text(model.path), "format", model.format, "family", json_text(model.family),
-        "precision", model.precision, "backend", model.backend, "device", model.device, "input", "width",
-        report->input_width, "height", report->input_height, "batch", report->batch, "sources",
-        (json_int_t)report->sources, "failed_sources", (json_int_t)report->failed_sources);
-    json_t *figures = json_pack("{s:I, s:I, s:I, s:f, s:f, s:o, s:I, s:I}", "frames", (json_int_t)s->frames, "batches",
-                                (json_int_t)s->batches, "detections", (json_int_t)s->detections, "seconds", s->seconds,
-                                "fps", s->fps, "stages", stages, "memory_bytes", (json_int_t)s->memory_bytes,
-                                "memory_peak_bytes", (json_int_t)s->memory_peak_bytes);
-    if (root && json_object_update(root, figures) != 0) {
-        json_decref(root);
-        root = NULL;
-    }
-    json_decref(figures);
-    return write_json(root, r->args->values[OPT_STATS]);
-}
-
 static void summarise(const run *r, yolk_status ended)
 {
     const yolk_stats *s = &r->report.stats;
@@ -241,6 +204,18 @@ static void summarise(const run *r, yolk_status ended)
         s->detections == 1 ? "" : "s", where);
 }
 
+static int write_figures(run *r, yolk_status ended)
+{
+    yolk_model_info model;
+    int status = STATUS_DONE;
+    stats_step(&r->steps, "run");
+    if (yolk_manager_info(r->manager, &model) != YOLK_OK)
+        return fail_last();
+    if (r->args->values[OPT_STATS])
+        status = stats_write(r->args, &model, &r->report, &r->steps, ended);
+    return prometheus_finish(&r->prometheus, &r->report.stats) == STATUS_DONE ? status : STATUS_FAILED;
+}
+
 /* The worst of what the run and the completion of its files came to. */
 static int conclude(run *r, yolk_status ended)
 {
@@ -254,7 +229,7 @@ static int conclude(run *r, yolk_status ended)
         if (finished != YOLK_OK && finished != YOLK_ERROR_CLOSED)
             status = fail_last();
     }
-    if (args->values[OPT_STATS] && r->report.sources > 0 && write_stats(r, ended) != STATUS_DONE)
+    if (r->report.sources > 0 && write_figures(r, ended) != STATUS_DONE)
         status = STATUS_FAILED;
     if (!args->values[OPT_QUIET] && ended != YOLK_ERROR_CLOSED && (r->report.stats.frames > 0 || ended == YOLK_OK))
         summarise(r, ended);
@@ -268,9 +243,15 @@ static int perform(run *r)
     if (status != STATUS_DONE || (status = read_options(r)) != STATUS_DONE ||
         (status = check_outputs(r)) != STATUS_DONE || (status = check_inputs(args)) != STATUS_DONE)
         return status;
+    stats_step(&r->steps, "start");
     if (yolk_manager_create(&r->config, &r->manager) != YOLK_OK ||
         yolk_manager_load(r->manager, NULL, args->values[OPT_OPTIMIZE] != NULL) != YOLK_OK)
         return fail_last();
+    stats_step(&r->steps, "load");
+    yolk_model_info model;
+    if (yolk_manager_info(r->manager, &model) != YOLK_OK)
+        return fail_last();
+    r->prometheus = (prometheus){.path = args->values[OPT_PROMETHEUS], .model = model.name};
     /* A sink that scales by resolution takes the process's table. */
     if (yolk_config_global_set(&r->config) != YOLK_OK)
         return fail_last();
@@ -279,10 +260,10 @@ static int perform(run *r)
     if (interrupted())
         return STATUS_SIGNAL + interrupted();
     /* Lines that scroll by on the same terminal are progress enough. */
-    bool draw = progress_wanted() && !args->values[OPT_QUIET] && !args->values[OPT_NO_PROGRESS] &&
-                !(r->lines_on_stdout && isatty(STDOUT_FILENO));
+    r->draws = progress_wanted() && !args->values[OPT_QUIET] && !args->values[OPT_NO_PROGRESS] &&
+               !(r->lines_on_stdout && isatty(STDOUT_FILENO));
     r->options.progress = on_progress;
-    r->options.progress_user = draw ? r : NULL;
+    r->options.progress_user = r;
     yolk_status ended = yolk_pipeline_run(r->manager, args->inputs, args->input_count, r->sinks, r->sink_count,
                                           &r->options, &r->report);
     return conclude(r, ended);

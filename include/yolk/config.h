@@ -53,7 +53,7 @@ typedef struct yolk_config {
     int agnostic;    /**< 1: boxes of different classes suppress each other; default 0 */
     char ensemble[YOLK_CONFIG_TEXT]; /**< how several models' detections become one list: wbf (weighted box fusion) or
                                           vote (what enough of them found); default "wbf" */
-    double ensemble_iou; /**< overlap 0..1 above which boxes of several models are one object; default 0.55 */
+    double ensemble_iou; /**< overlap 0..1 above which boxes of several models are one object; default 0.7 */
     char ensemble_weights[YOLK_CONFIG_TEXT]; /**< comma-separated numbers above 0, what each model counts;
                                                   default "" (all the same) */
     char ensemble_votes[YOLK_CONFIG_TEXT];   /**< models that have to find an object, with vote: affirmative (one),

@@ -53,10 +53,3 @@ uint64_t yk_memory_total(void)
 {
     return known()->memory_total;
 }
-
-uint64_t yk_memory_available(void)
-{
-    yk_machine now;
-    read_machine(&now);
-    return now.memory_available;
-}

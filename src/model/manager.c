@@ -152,6 +152,7 @@ yolk_status yolk_manager_prepare(yolk_manager *manager, yolk_size input, int bat
 yolk_status yolk_manager_stats(const yolk_manager *manager, yolk_stats *out)
 {
     yk_counters_read((yk_counters *)&manager->counters, out);
+    out->memory.limit = (uint64_t)manager->config.memory_limit_mb << 20;
     return YOLK_OK;
 }
 

@@ -1,11 +1,9 @@
-/* Names of stages and memory use of the process. */
-#include <fcntl.h>
-#include <stdlib.h>
+/* Names of stages, sizes of batches, and memory use of the process. */
+#include <errno.h>
+#include <limits.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
-#include "base/base.h"
+#include "base/memory.h"
 #include "yolk/stats.h"
 
 const char *yolk_stage_name(yolk_stage stage)
@@ -14,29 +12,37 @@ const char *yolk_stage_name(yolk_stage stage)
     return (int)stage >= 0 && stage < YOLK_STAGE_COUNT ? names[stage] : NULL;
 }
 
-/* Bytes behind `key` in /proc/self/status, which counts in KiB; 0 when it is not there. */
-static uint64_t status_bytes(const char *text, const char *key)
+int yolk_stats_batch_sizes(size_t index, int *least, int *most)
 {
-    const char *found = strstr(text, key);
-    return found ? (uint64_t)strtoull(found + strlen(key), NULL, 10) * 1024 : 0;
+    enum { SINGLE = 16 };
+    if (index >= YOLK_STATS_BATCHES)
+        return 0;
+    const int doubled = index < SINGLE ? 0 : SINGLE << (index - SINGLE);
+    if (least)
+        *least = doubled ? doubled + 1 : (int)index + 1;
+    if (most)
+        *most = index == YOLK_STATS_BATCHES - 1 ? INT_MAX : doubled ? 2 * doubled : (int)index + 1;
+    return 1;
 }
 
 void yolk_memory_usage(uint64_t *now, uint64_t *peak)
 {
-    char text[4096] = "";
-    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        ssize_t n = read(fd, text, sizeof text - 1);
-        text[n > 0 ? n : 0] = '\0';
-        close(fd);
-    }
-    if (now)
-        *now = status_bytes(text, "VmRSS:");
-    if (peak) {
-        *peak = status_bytes(text, "VmHWM:");
-        /* Some kernels leave the line out. getrusage() comes second because it remembers what ran before exec(). */
-        struct rusage usage;
-        if (*peak == 0 && getrusage(RUSAGE_SELF, &usage) == 0)
-            *peak = (uint64_t)usage.ru_maxrss * 1024;
-    }
+    uint64_t current;
+    yk_memory_usage(now ? now : &current, peak);
+}
+
+void yolk_memory_read(yolk_memory *out)
+{
+    *out = (yolk_memory){.available = yk_memory_available()};
+    yolk_memory_usage(&out->now, &out->peak);
+}
+
+yolk_status yolk_memory_reset_peak(void)
+{
+    static const char file[] = "/proc/self/clear_refs";
+    if (yk_memory_restart_peak(file))
+        return YOLK_OK;
+    return yk_fail(YOLK_ERROR_UNSUPPORTED,
+                   "%s: %s, so that the system's own peak stays; from now on the peak is the highest value looked at",
+                   file, strerror(errno));
 }

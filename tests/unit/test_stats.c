@@ -38,8 +38,8 @@ static void nothing_is_all_zero(void **state)
     assert_int_equal(s.frames, 0);
     assert_true(s.fps == 0 && s.seconds == 0);
     assert_true(s.stages[YOLK_STAGE_INFER].p99_ms == 0 && s.stages[YOLK_STAGE_INFER].mean_ms == 0);
-    assert_true(s.memory_bytes > 0);
-    assert_true(s.memory_peak_bytes >= s.memory_bytes);
+    assert_true(s.memory.now > 0);
+    assert_true(s.memory.peak >= s.memory.now);
 }
 
 static void percentiles_are_within_two_percent(void **state)
