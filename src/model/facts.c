@@ -11,7 +11,7 @@ static const char *head_name(const yk_head *head)
     return yk_head_kind_name(head->kind);
 }
 
-static const char *precision_of(const yk_graph *g)
+const char *yk_precision_of(const yk_graph *g)
 {
     for (int i = 0; i < g->node_count; i++) {
         if (g->nodes[i].op == YK_OP_QUANTIZE)
@@ -59,7 +59,7 @@ yolk_status yk_facts_make(const char *path, const yk_graph *g, yk_facts *out)
     info->file_bytes = stat(path, &s) == 0 ? (uint64_t)s.st_size : 0;
     if (g) {
         info->head = head_name(&g->head);
-        info->precision = precision_of(g);
+        info->precision = yk_precision_of(g);
         info->stride = g->stride;
         info->input_height = g->input_height;
         info->input_width = g->input_width;
@@ -67,6 +67,29 @@ yolk_status yk_facts_make(const char *path, const yk_graph *g, yk_facts *out)
         info->dynamic_batch = g->dynamic_batch;
         info->parameters = yk_graph_parameters(g);
     }
+    return YOLK_OK;
+}
+
+yolk_status yk_facts_of_engine(const char *path, const yk_engine *engine, yk_facts *out)
+{
+    const yk_engine_header *h = yk_engine_header_of(engine);
+    yolk_status status = yk_facts_make(path, h->graph, out);
+    if (status != YOLK_OK)
+        return status;
+    yk_free(out->check);
+    out->check = yk_strdup(h->check);
+    out->precision = yk_strdup(h->precision);
+    out->backend = yk_strdup(h->backend);
+    out->device = yk_strdup(h->device);
+    if (!out->check || !out->precision || !out->backend || !out->device) {
+        yk_facts_free(out);
+        return YOLK_ERROR_OUT_OF_MEMORY;
+    }
+    out->info.check = out->check;
+    out->info.precision = out->precision;
+    out->info.backend = out->backend;
+    out->info.device = out->device;
+    out->info.parameters = h->parameters;
     return YOLK_OK;
 }
 
@@ -80,5 +103,8 @@ void yk_facts_free(yk_facts *facts)
     yk_free(facts->family);
     yk_free(facts->check);
     yk_free(facts->error);
+    yk_free(facts->precision);
+    yk_free(facts->backend);
+    yk_free(facts->device);
     *facts = (yk_facts){0};
 }

@@ -5,7 +5,7 @@
 
 #include "model/model.h"
 
-static const char *const endings[] = {".onnx", ".pt", ".engine"}; /* what can be run first */
+static const char *const endings[] = {".engine", ".onnx", ".pt"}; /* in the order in which they are looked for */
 
 bool yk_is_model_name(const char *name)
 {
@@ -98,6 +98,35 @@ static yolk_status fail_missing(const char *folder, const char *name)
     return status;
 }
 
+/* The first that is there, from endings[first] on. */
+static yolk_status find_in_places(const char *folder, const char *name, size_t first, char **out)
+{
+    const char *const places[] = {folder, ""};
+    yolk_status status = YOLK_OK;
+    for (size_t i = 0; i < YK_COUNT(places); i++) {
+        for (size_t k = first; k < YK_COUNT(endings) && status == YOLK_OK && !*out; k++)
+            status = try_file(places[i], name, endings[k], out);
+    }
+    return status;
+}
+
+yolk_status yk_model_find_source(const char *folder, const char *name, const char *engine, char **out)
+{
+    *out = NULL;
+    char *beside = yk_strndup(engine, (size_t)(yk_base_name(engine) - engine)), *stem = yk_path_stem(engine);
+    yolk_status status = beside && stem ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
+    /* try_file() puts the slash there itself. */
+    if (status == YOLK_OK && *beside)
+        beside[strlen(beside) - 1] = '\0';
+    for (size_t k = 1; k < YK_COUNT(endings) && status == YOLK_OK && !*out; k++)
+        status = try_file(beside, stem, endings[k], out);
+    if (status == YOLK_OK && !*out && !yk_is_model_name(name))
+        status = find_in_places(folder, name, 1, out);
+    yk_free(beside);
+    yk_free(stem);
+    return status;
+}
+
 yolk_status yk_model_find(const char *folder, const char *name, char **out)
 {
     *out = NULL;
@@ -108,23 +137,11 @@ yolk_status yk_model_find(const char *folder, const char *name, char **out)
         *out = yk_strdup(name);
         return *out ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
     }
-    const char *const places[] = {folder, ""};
     yolk_status status = YOLK_OK;
     if (yk_is_model_name(name)) {
         status = try_file(folder, name, "", out);
     } else {
-        char *engine = NULL;
-        for (size_t i = 0; i < YK_COUNT(places); i++) {
-            for (size_t k = 0; k < YK_COUNT(endings) && status == YOLK_OK && !*out; k++) {
-                char **where = strcmp(endings[k], ".engine") == 0 ? &engine : out;
-                if (!*where)
-                    status = try_file(places[i], name, endings[k], where);
-            }
-        }
-        if (!*out)
-            *out = engine;
-        else
-            yk_free(engine);
+        status = find_in_places(folder, name, 0, out);
     }
     if (status == YOLK_OK && !*out)
         status = fail_missing(folder, name);
@@ -147,7 +164,7 @@ static size_t read_start(const char *path, uint8_t *bytes, size_t size)
 }
 
 /* ultralytics writes the length of its JSON as 4 bytes, the JSON, then TensorRT's plan, which begins with "ftrt". */
-typedef enum kind { KIND_ZIP, KIND_PLAN, KIND_ULTRALYTICS, KIND_OTHER, KIND_UNREADABLE } kind;
+typedef enum kind { KIND_ENGINE, KIND_ZIP, KIND_PLAN, KIND_ULTRALYTICS, KIND_OTHER, KIND_UNREADABLE } kind;
 
 static kind kind_of(const char *path)
 {
@@ -155,6 +172,8 @@ static kind kind_of(const char *path)
     size_t n = read_start(path, start, sizeof start);
     if (n == 0)
         return KIND_UNREADABLE;
+    if (yk_engine_matches(start, n))
+        return KIND_ENGINE;
     if (n == sizeof start && memcmp(start, "PK\3\4", 4) == 0)
         return KIND_ZIP;
     if (n == sizeof start && memcmp(start, "ftrt", 4) == 0)
@@ -164,11 +183,23 @@ static kind kind_of(const char *path)
     return KIND_OTHER;
 }
 
+bool yk_model_is_engine(const char *path)
+{
+    return kind_of(path) == KIND_ENGINE;
+}
+
+bool yk_model_is_foreign_engine(const char *path)
+{
+    const kind k = kind_of(path);
+    return k == KIND_PLAN || k == KIND_ULTRALYTICS;
+}
+
 const char *yk_model_format(const char *path)
 {
     switch (kind_of(path)) {
     case KIND_ZIP:
         return "pt";
+    case KIND_ENGINE:
     case KIND_PLAN:
     case KIND_ULTRALYTICS:
         return "engine";

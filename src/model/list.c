@@ -7,20 +7,39 @@ struct yolk_model_list {
     size_t count, capacity;
 };
 
+/* With all that is in it verified. */
+static yolk_status open_engine(const char *path, yk_engine **out)
+{
+    const uint8_t *bytes;
+    size_t size;
+    yolk_status status = yk_engine_open(path, out);
+    for (int i = -1; status == YOLK_OK && i < (int)yk_engine_form_count(*out); i++)
+        status = yk_engine_bytes(*out, i, &bytes, &size);
+    if (status != YOLK_OK)
+        yk_engine_close(out);
+    return status;
+}
+
 /* A file that cannot be used is in the list too, with the reason. */
 static yolk_status add_file(yolk_model_list *list, const char *path)
 {
     yk_graph *graph = NULL;
+    yk_engine *engine = NULL;
     yolk_status status = yk_grow(&list->models, &list->capacity, list->count + 1, sizeof *list->models);
     if (status != YOLK_OK)
         return status;
     status = yk_model_refuse_engine(path);
-    if (status == YOLK_OK)
+    if (status == YOLK_OK && yk_model_is_engine(path))
+        status = open_engine(path, &engine);
+    else if (status == YOLK_OK)
         status = yk_import_file(path, &(yk_import_options){0}, &graph);
-    if (status != YOLK_ERROR_OUT_OF_MEMORY)
+    if (engine)
+        status = yk_facts_of_engine(path, engine, &list->models[list->count]);
+    else if (status != YOLK_ERROR_OUT_OF_MEMORY)
         status = yk_facts_make(path, graph, &list->models[list->count]);
     if (status == YOLK_OK)
         list->count++;
+    yk_engine_close(&engine);
     yk_graph_destroy(&graph);
     return status;
 }

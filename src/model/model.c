@@ -4,10 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "import/import.h"
-
-enum { LARGEST_FIXED_BATCH = 256 };
-
 /* ---- classes ---- */
 
 /* Index of the class that `text` names: by name, by name ignoring case, then by number. */
@@ -64,12 +60,15 @@ static yolk_status make_class_mask(const yk_graph *g, const char *list, uint8_t 
 
 /* ---- loading ---- */
 
-static yolk_status check_precision(const yolk_config *config)
+/* 8 bits are a matter of the model. */
+static yolk_status check_precision(const yk_model *m, const char *path)
 {
-    if (strcmp(config->precision, "int8") != 0)
+    if (strcmp(m->config.precision, "int8") != 0 || strcmp(m->facts.info.precision, "int8") == 0)
         return YOLK_OK;
-    return yk_fail(YOLK_ERROR_UNSUPPORTED, "precision: int8 needs a model that was converted to it; take fp32, fp16 or "
-                                           "auto, or convert the model first");
+    return yk_fail(YOLK_ERROR_UNSUPPORTED,
+                   "%s: precision: int8 needs a model that was converted to it; take fp32, fp16 or auto, or convert "
+                   "the model first",
+                   path);
 }
 
 /* 16-bit floats are an offer that not every processor can take up. */
@@ -108,17 +107,6 @@ static yolk_status check_size(const yk_model *m, const char *path)
         path, g->input_height, g->input_width, wanted);
 }
 
-static int find_fixed_batch(const yk_graph *g)
-{
-    if (g->dynamic_batch)
-        return 0;
-    for (int batch = 1; batch <= LARGEST_FIXED_BATCH; batch++) {
-        if (yk_graph_accepts(g, batch, g->input_height, g->input_width))
-            return batch;
-    }
-    return 1; /* whose binding says what does not fit */
-}
-
 static void make_replicas(yk_model *m, const yk_devices *devices)
 {
     m->replica_count = devices->count;
@@ -139,7 +127,41 @@ static void name_devices(yk_model *m)
     m->facts.info.device = m->devices;
 }
 
-yolk_status yk_model_load(const char *path, const yolk_config *config, bool optimize, yk_model **out)
+/* Puts the model together from what yk_compiled_open() has found. */
+static yolk_status build(yk_model *m, const yk_devices *devices)
+{
+    const yolk_config *config = &m->config;
+    const char *path = m->compiled.path;
+    yolk_status status = m->compiled.engine ? yk_facts_of_engine(path, m->compiled.engine, &m->facts)
+                                            : yk_facts_make(path, m->graph, &m->facts);
+    if (status == YOLK_OK)
+        status = check_precision(m, path);
+    if (status == YOLK_OK)
+        status = make_class_mask(m->graph, config->classes, &m->class_mask);
+    if (status == YOLK_OK)
+        status = check_size(m, path);
+    if (status != YOLK_OK)
+        return status;
+    m->facts.info.backend = m->backend->name;
+    name_devices(m);
+    make_replicas(m, devices);
+    m->detect = (yk_detect_options){.conf = (float)config->conf,
+                                    .iou = (float)config->iou,
+                                    .max_det = config->max_det,
+                                    .multi_label = config->multi_label,
+                                    .agnostic = config->agnostic,
+                                    .class_mask = m->class_mask};
+    m->half = computes_in_half(m, path);
+    if (strcmp(m->facts.info.precision, "int8") != 0)
+        m->facts.info.precision = m->half ? "fp16" : "fp32"; /* what it is computed in, however it is stored */
+    m->fixed_batch = m->compiled.fixed_batch;
+    yk_log(YOLK_LOG_INFO, "%s: %s, %d classes, made for %dx%d, on %s (%s)", path,
+           *m->facts.info.family ? m->facts.info.family : m->facts.info.head, m->facts.info.class_count,
+           m->graph->input_height, m->graph->input_width, m->backend->name, m->devices);
+    return YOLK_OK;
+}
+
+yolk_status yk_model_load(const char *name, const yolk_config *config, bool optimize, yk_model **out)
 {
     *out = NULL;
     yk_model *m = yk_calloc(1, sizeof *m);
@@ -150,52 +172,22 @@ yolk_status yk_model_load(const char *path, const yolk_config *config, bool opti
     pthread_mutex_init(&m->mutex, NULL);
     pthread_cond_init(&m->changed, NULL);
     m->config = *config;
-    m->optimize = optimize;
     yk_devices devices = {0};
-    yk_import_options options = {.head = strcmp(config->head, "auto") == 0 ? NULL : config->head};
-    yolk_status status = check_precision(config);
-    if (status == YOLK_OK)
-        status = yk_backend_choose(config->backend, config->device, &m->backend);
+    yolk_status status = yk_backend_choose(config->backend, config->device, &m->backend);
     if (status == YOLK_OK)
         status = yk_backend_devices(m->backend, config->device, &devices);
     if (status == YOLK_OK)
-        status = yk_model_refuse_engine(path);
-    if (status == YOLK_OK)
-        status = yk_import_file(path, &options, &m->graph);
-    if (status == YOLK_OK)
-        status = make_class_mask(m->graph, config->classes, &m->class_mask);
-    if (status == YOLK_OK)
-        status = check_size(m, path);
-    if (status == YOLK_OK)
-        status = yk_facts_make(path, m->graph, &m->facts);
-    if (status != YOLK_OK)
-        goto fail;
-    m->facts.info.backend = m->backend->name;
-    name_devices(m);
-    make_replicas(m, &devices);
-    m->detect = (yk_detect_options){.conf = (float)config->conf,
-                                    .iou = (float)config->iou,
-                                    .max_det = config->max_det,
-                                    .multi_label = config->multi_label,
-                                    .agnostic = config->agnostic,
-                                    .class_mask = m->class_mask};
-    m->half = computes_in_half(m, path);
-    if (strcmp(m->facts.info.precision, "int8") != 0)
-        m->facts.info.precision = m->half ? "fp16" : "fp32"; /* what it is computed in, however it is stored */
-    m->fixed_batch = find_fixed_batch(m->graph);
-    status = yk_graph_bind(m->graph, YK_MAX(m->fixed_batch, 1), m->graph->input_height, m->graph->input_width);
-    if (status != YOLK_OK) {
-        yk_fail_prefix(status, "%s: ", path);
-        goto fail;
+        status = yk_compiled_open(name, config, m->backend, devices.index[0], optimize, &m->compiled);
+    if (status == YOLK_OK) {
+        m->graph = m->compiled.graph;
+        status = build(m, &devices);
     }
-    yk_log(YOLK_LOG_INFO, "%s: %s, %d classes, made for %dx%d, on %s (%s)", path,
-           *m->facts.info.family ? m->facts.info.family : m->facts.info.head, m->facts.info.class_count,
-           m->graph->input_height, m->graph->input_width, m->backend->name, m->devices);
+    if (status != YOLK_OK) {
+        yk_model_release(&m);
+        return status;
+    }
     *out = m;
     return YOLK_OK;
-fail:
-    yk_model_release(&m);
-    return status;
 }
 
 yk_model *yk_model_retain(yk_model *m)
@@ -216,7 +208,7 @@ void yk_model_release(yk_model **model)
         pthread_cond_wait(&m->changed, &m->mutex);
     pthread_mutex_unlock(&m->mutex);
     yk_model_reap(m);
-    yk_graph_destroy(&m->graph);
+    yk_compiled_close(&m->compiled);
     yk_facts_free(&m->facts);
     yk_free(m->class_mask);
     pthread_mutex_destroy(&m->compile_mutex);

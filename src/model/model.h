@@ -9,15 +9,21 @@
 #include "detect/detect.h"
 #include "detect/fuse.h"
 #include "model/batch.h"
+#include "model/compiled.h"
 #include "model/counters.h"
 #include "model/replica.h"
 
 /* ---- find.c ---- */
 
-/* Path of the model that `name` stands for, allocated: a file, else NAME.onnx, NAME.pt or NAME.engine in `folder` or
- * the working folder. An engine is taken only when there is no source beside it. */
+/* Path of the model that `name` stands for, allocated: a file, else NAME.engine, NAME.onnx or NAME.pt in `folder` or
+ * the working folder. */
 yolk_status yk_model_find(const char *folder, const char *name, char **out);
-/* The sentence about engine files, for one that is there. YOLK_OK when the file is not an engine. */
+/* Path of the .onnx or .pt that stands in for an engine which cannot be used: beside it, or, for a name that was looked
+ * up, wherever that is found. NULL when there is none. */
+yolk_status yk_model_find_source(const char *folder, const char *name, const char *engine, char **out);
+bool yk_model_is_engine(const char *path);         /* of yolk's own, by its first bytes */
+bool yk_model_is_foreign_engine(const char *path); /* TensorRT's */
+/* The sentence about engine files of others, for one that is there. YOLK_OK when the file is none. */
 yolk_status yk_model_refuse_engine(const char *path);
 /* "pt", "onnx" or "engine" by content, or by name where the content does not say. Lives as long as `path`. */
 const char *yk_model_format(const char *path);
@@ -28,11 +34,13 @@ bool yk_is_model_name(const char *name); /* ends in .onnx, .pt or .engine */
 /* A yolk_model_info that owns its strings. */
 typedef struct yk_facts {
     yolk_model_info info;
-    char *name, *path, *family, *check, *error;
+    char *name, *path, *family, *check, *error, *precision, *backend, *device;
     char **class_names;
 } yk_facts;
 /* From an imported graph, or from the last error when `g` is NULL. */
 yolk_status yk_facts_make(const char *path, const yk_graph *g, yk_facts *out);
+yolk_status yk_facts_of_engine(const char *path, const yk_engine *engine, yk_facts *out);
+const char *yk_precision_of(const yk_graph *g); /* of its weights: "fp32", "fp16", "int8" */
 void yk_facts_free(yk_facts *facts);
 
 /* ---- model.c ---- */
@@ -40,10 +48,10 @@ void yk_facts_free(yk_facts *facts);
 typedef struct yk_model {
     atomic_int references;
     yolk_config config;
-    yk_graph *graph; /* bound anew for each session, under `compile_mutex` */
+    yk_graph *graph; /* head, classes, sizes; without layers when it comes from an engine */
+    yk_compiled compiled;
     yk_facts facts;
     const yk_backend *backend;
-    bool optimize;                  /* what is compiled is to be kept in a file */
     bool half;                      /* computes in 16-bit floats */
     uint8_t *class_mask;            /* NULL: all */
     yk_detect_options detect;       /* of every session */
@@ -61,8 +69,8 @@ typedef struct yk_model {
     yk_replica replicas[YK_MAX_DEVICES];
 } yk_model;
 
-/* Imports `path` for these settings, with one reference for the caller. Nothing is compiled yet. */
-yolk_status yk_model_load(const char *path, const yolk_config *config, bool optimize, yk_model **out);
+/* Loads the model that `name` stands for, with one reference for the caller. Nothing is compiled yet. */
+yolk_status yk_model_load(const char *name, const yolk_config *config, bool optimize, yk_model **out);
 yk_model *yk_model_retain(yk_model *m);
 void yk_model_release(yk_model **m);
 void yk_model_retire(yk_model *m); /* forgets the kept sessions and keeps no more */
@@ -75,6 +83,15 @@ void yk_model_reap(yk_model *m);
 yolk_status yk_model_input_size(const yk_model *m, int width, int height, bool still, yolk_size *out);
 /* The size nearest to `size` that the model can run: for the second and further models of an ensemble. */
 yolk_size yk_model_own_size(const yk_model *m, yolk_size size);
+
+/* ---- compiled.c; all under compile_mutex ---- */
+
+/* Makes the model ready to run, from what the engine holds or by compiling it. `*bound` is a graph of the model's whose
+ * outputs have the shapes that they have then. */
+yolk_status yk_model_compile(yk_model *m, yk_session_key key, const yk_compile_options *options, const yk_graph **bound,
+                             yk_exec **exec);
+/* The model with its layers, to be bound as its user likes. Read when it is asked for first. */
+yolk_status yk_model_network(yk_model *m, yk_graph **out);
 
 /* ---- limit.c ---- */
 

@@ -163,9 +163,12 @@ static yolk_status predict(yk_replica *r, yk_session_key key, uint64_t *out)
     *out = 0;
     if (m->config.memory_limit_mb == 0 || strcmp(m->backend->kind, "cpu") != 0)
         return YOLK_OK;
-    yolk_status status = yk_graph_bind(m->graph, key.batch, key.size.height, key.size.width);
+    yk_graph *g;
+    yolk_status status = yk_model_network(m, &g);
     if (status == YOLK_OK)
-        status = yk_memory_estimate(m->graph, &need);
+        status = yk_graph_bind(g, key.batch, key.size.height, key.size.width);
+    if (status == YOLK_OK)
+        status = yk_memory_estimate(g, &need);
     if (status != YOLK_OK)
         return yk_fail_prefix(status, "%s: ", m->facts.path);
     int slots = key.latency ? 2 : YK_MIN(m->config.streams > 0 ? m->config.streams : yk_physical_cores(), 4) + 1;

@@ -80,11 +80,9 @@ static yk_compile_options options_of(const yk_session *s)
 static yolk_status compile(yk_session *s)
 {
     yk_model *m = s->replica->model;
-    yk_graph *g = m->graph;
+    const yk_graph *g;
     yk_compile_options options = options_of(s);
-    yolk_status status = yk_graph_bind(g, s->key.batch, s->key.size.height, s->key.size.width);
-    if (status == YOLK_OK)
-        status = m->backend->compile(g, &options, &s->exec);
+    yolk_status status = yk_model_compile(m, s->key, &options, &g, &s->exec);
     if (status != YOLK_OK)
         return yk_fail_prefix(status, "%s: ", m->facts.path);
     s->output_count = g->output_count;

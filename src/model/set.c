@@ -52,13 +52,9 @@ static yolk_status check_classes(const yk_model *first, const yk_model *other)
 
 static yolk_status add(yk_set *set, const char *name, const yolk_config *config, bool optimize)
 {
-    char *path = NULL;
     if (set->count == YK_ENSEMBLE_MODELS)
         return yk_fail(YOLK_ERROR_LIMIT, "model: at most %d models can run together", YK_ENSEMBLE_MODELS);
-    yolk_status status = yk_model_find(config->models_dir, name, &path);
-    if (status == YOLK_OK)
-        status = yk_model_load(path, config, optimize, &set->models[set->count]);
-    yk_free(path);
+    yolk_status status = yk_model_load(name, config, optimize, &set->models[set->count]);
     if (status != YOLK_OK)
         return status;
     set->count++;

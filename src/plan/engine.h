@@ -44,6 +44,7 @@ typedef struct yk_engine_header {
     char *yolk; /* version that wrote it */
     yk_engine_source source;
     char *precision;                      /* of the model inside: "fp32", "fp16", "int8" */
+    bool converted;                       /* which is not the source's own */
     char *check;                          /* how the conversion was checked, or "" */
     char *calibration;                    /* int8: SHA-256 over the pictures that it was calibrated on, or "" */
     char *backend, *device, *fingerprint; /* of the compiled forms */

@@ -174,11 +174,12 @@ yolk_status yk_engine_table_write(const yk_engine_table *t, yk_buffer *out)
         json_array_append_new(sections, form_json(&t->forms[i], &t->places[i + 1]));
     json_t *source = json_pack("{s:o, s:s, s:I, s:I}", "name", text_json(h->source.name), "sha256", h->source.sha256,
                                "bytes", (json_int_t)h->source.bytes, "mtime_ns", (json_int_t)h->source.mtime_ns);
-    json_t *root = json_pack("{s:s, s:o, s:s, s:o, s:s, s:s, s:o, s:o, s:I, s:i, s:o, s:o}", "yolk", h->yolk, "source",
-                             source, "precision", h->precision, "check", text_json(h->check), "calibration",
-                             h->calibration, "backend", h->backend, "device", text_json(h->device), "fingerprint",
-                             text_json(h->fingerprint), "parameters", (json_int_t)h->parameters, "fixed_batch",
-                             h->fixed_batch, "model", model_json(h->graph), "sections", sections);
+    json_t *root =
+        json_pack("{s:s, s:o, s:s, s:b, s:o, s:s, s:s, s:o, s:o, s:I, s:i, s:o, s:o}", "yolk", h->yolk, "source",
+                  source, "precision", h->precision, "converted", (int)h->converted, "check", text_json(h->check),
+                  "calibration", h->calibration, "backend", h->backend, "device", text_json(h->device), "fingerprint",
+                  text_json(h->fingerprint), "parameters", (json_int_t)h->parameters, "fixed_batch", h->fixed_batch,
+                  "model", model_json(h->graph), "sections", sections);
     /* A list that lost a member for want of memory is shorter than it should be. */
     bool whole =
         root && json_array_size(sections) == (size_t)t->form_count + 1 &&
@@ -398,9 +399,10 @@ static bool read_root(const json_t *root, yk_engine_table *t)
     if (!get_text(root, "yolk", &h->yolk) || !get_text(source, "name", &h->source.name) ||
         !get_hash(source, "sha256", h->source.sha256) || !get_int(source, "bytes", 0, INT64_MAX, &bytes) ||
         !get_int(source, "mtime_ns", INT64_MIN, INT64_MAX, &mtime) || !read_precision(root, &h->precision) ||
-        !get_text(root, "check", &h->check) || !get_text(root, "calibration", &h->calibration) ||
-        !get_text(root, "backend", &h->backend) || !get_text(root, "device", &h->device) ||
-        !get_text(root, "fingerprint", &h->fingerprint) || !get_int(root, "parameters", 0, INT64_MAX, &parameters) ||
+        !get_flag(root, "converted", &h->converted) || !get_text(root, "check", &h->check) ||
+        !get_text(root, "calibration", &h->calibration) || !get_text(root, "backend", &h->backend) ||
+        !get_text(root, "device", &h->device) || !get_text(root, "fingerprint", &h->fingerprint) ||
+        !get_int(root, "parameters", 0, INT64_MAX, &parameters) ||
         !get_small(root, "fixed_batch", 0, MOST_BATCH, &h->fixed_batch))
         return false;
     h->source.bytes = (uint64_t)bytes;

@@ -95,6 +95,7 @@ static void members_that_are_missing_or_of_another_kind_are_refused(void **state
         "source.bytes",
         "source.mtime_ns",
         "precision",
+        "converted",
         "check",
         "calibration",
         "backend",

@@ -46,9 +46,30 @@ static void names_are_looked_up(void **state)
     assert_found("../models/both.pt", "../models/both.pt");
     assert_found("yolo26n", "yolo26n");
     assert_found("folder", "../models/folder.onnx");
-    /* An engine steps back behind a source, wherever that is. */
-    assert_found("onlyengine", "onlyengine.pt");
+    assert_found("onlyengine", "../models/onlyengine.engine");
     assert_found("onlyengine.engine", "../models/onlyengine.engine");
+}
+
+static void assert_source(const char *name, const char *engine, const char *expected)
+{
+    char *path;
+    assert_ok(yk_model_find_source("../models", name, engine, &path));
+    if (expected)
+        assert_string_equal(path, expected);
+    else
+        assert_null(path);
+    yk_free(path);
+}
+
+static void sources_stand_in_for_engines(void **state)
+{
+    (void)state;
+    assert_source("both", "../models/both.engine", "../models/both.onnx");
+    assert_source("../models/both.engine", "../models/both.engine", "../models/both.onnx");
+    assert_source("here.engine", "here.engine", "here.onnx");
+    /* A name is looked for further, a file is not. */
+    assert_source("onlyengine", "../models/onlyengine.engine", "onlyengine.pt");
+    assert_source("../models/onlyengine.engine", "../models/onlyengine.engine", NULL);
 }
 
 static void missing_models_say_where_was_looked(void **state)
