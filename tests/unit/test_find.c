@@ -141,8 +141,11 @@ static void formats_go_by_content(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_are_looked_up),    cmocka_unit_test(missing_models_say_where_was_looked),
-        cmocka_unit_test(engines_get_a_sentence), cmocka_unit_test(short_memory_is_reported),
+        cmocka_unit_test(names_are_looked_up),
+        cmocka_unit_test(sources_stand_in_for_engines),
+        cmocka_unit_test(missing_models_say_where_was_looked),
+        cmocka_unit_test(engines_get_a_sentence),
+        cmocka_unit_test(short_memory_is_reported),
         cmocka_unit_test(formats_go_by_content),
     };
     return cmocka_run_group_tests_name("find", tests, make, remove_all);
