@@ -24,8 +24,12 @@ enum {
     CMD_CONFIG = 1 << 4,
     CMD_HELP = 1 << 5,
     CMD_VERSION = 1 << 6,
-    CMD_ALL = (1 << 7) - 1,
-    CMD_SETTINGS = CMD_DETECT | CMD_CONFIG /* takes every setting */
+    CMD_BENCH = 1 << 7,
+    CMD_COMPARE = 1 << 8,
+    CMD_ALL = (1 << 9) - 1,
+    CMD_SETTINGS = CMD_DETECT | CMD_CONFIG, /* takes every setting */
+    CMD_MEASURE = CMD_BENCH | CMD_COMPARE,
+    CMD_RUNS = CMD_SETTINGS | CMD_MEASURE /* runs a model */
 };
 
 typedef struct arguments arguments;
@@ -53,6 +57,8 @@ int command_convert(const arguments *args);
 int command_models(const arguments *args);
 int command_info(const arguments *args);
 int command_config(const arguments *args);
+int command_bench(const arguments *args);
+int command_compare(const arguments *args);
 int command_help(const arguments *args);
 int command_version(const arguments *args);
 /* `yolk complete WORD...`: what may stand for the last word, one a line, for the shell. */
@@ -112,6 +118,12 @@ typedef enum option_id {
     OPT_PROFILE,
     OPT_QUEUE,
     OPT_MEMORY_LIMIT,
+    OPT_PICTURES,
+    OPT_RUNS,
+    OPT_SECONDS,
+    OPT_STEPS,
+    OPT_REPORT,
+    OPT_JSON_FILE,
     OPT_JSON,
     OPT_NO_PROGRESS,
     OPT_QUIET,
@@ -237,6 +249,23 @@ typedef struct prometheus {
 
 void prometheus_update(prometheus *p, const yolk_manager *manager); /* when it is due */
 int prometheus_finish(const prometheus *p, const yolk_stats *stats);
+
+/* ---- measure.c: what bench and compare share ---- */
+
+/* Whether --json and --report can be written, as far as that is known beforehand. Returns an exit status. */
+int measure_outputs(const arguments *args);
+/* arguments_settings(), but without --batch and --imgsz where they are `lists`. */
+int measure_settings(const arguments *args, bool lists, yolk_config *config);
+/* --seconds, or 0. False after saying what is wrong. */
+bool measure_seconds(const arguments *args, double *out);
+/* A yolk_bench_callback whose `user` points to a bool: whether to draw. */
+int measure_progress(void *user, const yolk_bench_progress *p);
+bool measure_draws(const arguments *args);
+/* Whether standard output is free for a table. */
+bool measure_prints_table(const arguments *args);
+int measure_write_json(const arguments *args, const char *json);
+/* Exit status of a measurement, after saying why it failed. */
+int measure_ended(yolk_status status);
 
 /* ---- paths.c ---- */
 

@@ -40,6 +40,31 @@ const command commands[] = {
      "A result in fp16 or int8 is checked before it gets its name: it must find what its source finds, or lose little "
      "average precision. When it does not, there is no file and the exit status is 1.",
      "@files", 1, 1, "a model file (.pt or .onnx)", command_convert},
+    {CMD_COMPARE, "compare", "agreement and speed of two models, side by side", "A B [OPTIONS]",
+     "how much faster is the second one?\n"
+     "  yolk compare yolo26n.pt yolo26n_int8.onnx\n"
+     "and does it still find the same?\n"
+     "  yolk compare yolo26n.pt yolo26n_int8.onnx --val images\n"
+     "average precision of both, and a page with charts\n"
+     "  yolk compare yolo26n.pt yolov8n.pt --val val/images --labels val/labels \\\n"
+     "      --report compare.html\n",
+     "Both run in one process, in turn, so that whatever else the machine does disturbs both alike. The speed-up is "
+     "the "
+     "median of the rounds' ratios, with an interval that holds it with 95 % confidence.",
+     "@files", 2, 2, "two models to compare (.pt, .onnx or .engine files, or names)", command_compare},
+    {CMD_BENCH, "bench", "how fast a model is, or a video from end to end", "MODEL|VIDEO [OPTIONS]",
+     "latency and throughput for batches of 1 to 16\n"
+     "  yolk bench yolo26n.pt\n"
+     "two input sizes, two batch sizes, a page with charts\n"
+     "  yolk bench yolo26n.pt --imgsz 320,640 --batch 1,8 --report bench.html\n"
+     "what loading, compiling and running take, and the largest layers\n"
+     "  yolk bench yolo26n.pt --batch 1 --steps\n"
+     "a video from end to end, against decoding alone and the network alone\n"
+     "  yolk bench street.mp4 --model yolo26n.pt\n",
+     "Times are those of whole calls: letterbox, network and boxes. FIRST is the first run against the median one. Of "
+     "a "
+     "video 300 frames are taken unless --max-frames says otherwise.",
+     "@files", 1, 1, "a model, or a video", command_bench},
     {CMD_MODELS, "models", "list the models of a folder", "[DIR|FILE] [OPTIONS]",
      "what is in the models folder\n"
      "  yolk models\n"
@@ -107,7 +132,8 @@ static void print_option(const option *o)
 
 static void print_options(const command *of)
 {
-    static const char *const groups[] = {"Input", "Model", "Detections", "Output", "Settings", "General"};
+    static const char *const groups[] = {"Input",     "Model",  "Detections", "Calibration and check",
+                                         "Measuring", "Output", "Settings",   "General"};
     for (size_t g = 0; g < COUNT(groups); g++) {
         bool any = false;
         for (int i = 0; i < OPT_COUNT; i++) {

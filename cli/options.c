@@ -5,37 +5,39 @@
 
 #include "cli.h"
 
-#define G_INPUT  "Input"
-#define G_MODEL  "Model"
-#define G_FIND   "Detections"
-#define G_OUTPUT "Output"
-#define G_CHECK  "Calibration and check"
-#define G_CONFIG "Settings"
-#define G_OTHER  "General"
+#define G_INPUT   "Input"
+#define G_MODEL   "Model"
+#define G_FIND    "Detections"
+#define G_OUTPUT  "Output"
+#define G_CHECK   "Calibration and check"
+#define G_MEASURE "Measuring"
+#define G_CONFIG  "Settings"
+#define G_OTHER   "General"
 
 const option options[OPT_COUNT] = {
-    [OPT_MODEL] = {"model", 'm', "NAME|FILE", "model", G_MODEL, "@files", CMD_SETTINGS,
+    [OPT_MODEL] = {"model", 'm', "NAME|FILE", "model", G_MODEL, "@files", CMD_SETTINGS | CMD_BENCH,
                    "model file (.pt, .onnx), or its name in the models folder (default yolo26n)"},
-    [OPT_MODELS] = {"models", 0, "DIR", "models_dir", G_MODEL, "@folders", CMD_SETTINGS | CMD_MODELS | CMD_INFO,
+    [OPT_MODELS] = {"models", 0, "DIR", "models_dir", G_MODEL, "@folders", CMD_RUNS | CMD_MODELS | CMD_INFO,
                     "folder of model files (default models)"},
-    [OPT_HEAD] = {"head", 0, "HEAD", "head", G_MODEL, "auto v8 v5 end2end yolox", CMD_SETTINGS | CMD_CONVERT,
+    [OPT_HEAD] = {"head", 0, "HEAD", "head", G_MODEL, "auto v8 v5 end2end yolox", CMD_RUNS | CMD_CONVERT,
                   "layout of an ONNX model's output, when it is not recognised: auto, v8, v5, end2end or yolox"},
-    [OPT_DEVICE] = {"device", 0, "DEVICE", "device", G_MODEL, "auto cpu cuda cuda:0", CMD_SETTINGS,
+    [OPT_DEVICE] = {"device", 0, "DEVICE", "device", G_MODEL, "auto cpu cuda cuda:0", CMD_RUNS,
                     "auto, cpu, cuda, cuda:N or cuda:N,M (default auto)"},
-    [OPT_BACKEND] = {"backend", 0, "NAME", "backend", G_MODEL, "auto openvino reference", CMD_SETTINGS | CMD_CONVERT,
+    [OPT_BACKEND] = {"backend", 0, "NAME", "backend", G_MODEL, "auto openvino reference", CMD_RUNS | CMD_CONVERT,
                      "auto, openvino or reference (default auto)"},
-    [OPT_PRECISION] = {"precision", 0, "P", "precision", G_MODEL, "auto fp32 fp16 int8", CMD_SETTINGS | CMD_CONVERT,
+    [OPT_PRECISION] = {"precision", 0, "P", "precision", G_MODEL, "auto fp32 fp16 int8", CMD_RUNS | CMD_CONVERT,
                        "auto, fp32, fp16 or int8 (default auto; for convert fp32)"},
-    [OPT_IMGSZ] = {"imgsz", 0, "N|HxW", "imgsz", G_MODEL, "320 416 480 640 960 1280", CMD_SETTINGS | CMD_CONVERT,
+    [OPT_IMGSZ] = {"imgsz", 0, "N|HxW", "imgsz", G_MODEL, "320 416 480 640 960 1280", CMD_RUNS | CMD_CONVERT,
                    "network input: its long side, the other one following the video's aspect, or height x width; "
-                   "still pictures get a square (default: the model's own)"},
-    [OPT_BATCH] = {"batch", 0, "auto|N", "batch", G_MODEL, "auto 1 2 4 8", CMD_SETTINGS,
-                   "frames the network takes at once (default auto: by resolution and memory)"},
-    [OPT_THREADS] = {"threads", 0, "N", "threads", G_MODEL, NULL, CMD_SETTINGS | CMD_CONVERT,
+                   "still pictures get a square; for bench also a list of them (default: the model's own)"},
+    [OPT_BATCH] =
+        {"batch", 0, "auto|N", "batch", G_MODEL, "auto 1 2 4 8", CMD_RUNS,
+         "frames the network takes at once; for bench a list: 1,2,4 (default auto: by resolution and memory)"},
+    [OPT_THREADS] = {"threads", 0, "N", "threads", G_MODEL, NULL, CMD_RUNS | CMD_CONVERT,
                      "inference threads (default 0: the physical cores)"},
-    [OPT_STREAMS] = {"streams", 0, "N", "streams", G_MODEL, NULL, CMD_SETTINGS,
+    [OPT_STREAMS] = {"streams", 0, "N", "streams", G_MODEL, NULL, CMD_RUNS,
                      "inference requests run side by side (default 0: chosen by the backend)"},
-    [OPT_WARMUP] = {"warmup", 0, "N", "warmup", G_MODEL, NULL, CMD_SETTINGS, "runs before the first frame (default 2)"},
+    [OPT_WARMUP] = {"warmup", 0, "N", "warmup", G_MODEL, NULL, CMD_RUNS, "runs before the first frame (default 2)"},
     [OPT_OPTIMIZE] = {"optimize", 0, NULL, NULL, G_MODEL, NULL, CMD_DETECT,
                       "keep what is compiled in an .engine file beside the model, so that the next start is quick"},
 
@@ -70,8 +72,9 @@ const option options[OPT_COUNT] = {
                  "look at one half of a stereo frame: left, right, top or bottom"},
     [OPT_RECT] = {"rect", 0, NULL, NULL, G_INPUT, NULL, CMD_DETECT,
                   "let still pictures keep their aspect, as videos do, instead of a square"},
-    [OPT_MAX_FRAMES] = {"max-frames", 0, "N", NULL, G_INPUT, NULL, CMD_DETECT,
-                        "stop each video after N frames, all rounds of --loop together (default 0: all)"},
+    [OPT_MAX_FRAMES] =
+        {"max-frames", 0, "N", NULL, G_INPUT, NULL, CMD_DETECT | CMD_BENCH,
+         "stop each video after N frames, all rounds of --loop together (default 0: all; for bench 300)"},
     [OPT_LOOP] = {"loop", 0, "N", NULL, G_INPUT, NULL, CMD_DETECT, "read each video N times over (default 1)"},
 
     [OPT_SAVE_JSONL] = {"save-jsonl", 0, "FILE", NULL, G_OUTPUT, "@files", CMD_DETECT,
@@ -96,7 +99,7 @@ const option options[OPT_COUNT] = {
                        "int8: around zero, as TensorRT wants it; a little less accurate"},
     [OPT_VAL] = {"val", 0, "DIR|FILE", NULL, G_CHECK, "@files", CMD_CONVERT,
                  "pictures, or a video, to check the result on (default: the part of --calib that was kept for it)"},
-    [OPT_LABELS] = {"labels", 0, "DIR|FILE", NULL, G_CHECK, "@files", CMD_CONVERT,
+    [OPT_LABELS] = {"labels", 0, "DIR|FILE", NULL, G_CHECK, "@files", CMD_CONVERT | CMD_COMPARE,
                     "what is to be found in --val: a folder of YOLO labels or a COCO file; the result is then judged "
                     "by average precision"},
     [OPT_NO_VALIDATE] = {"no-validate", 0, NULL, NULL, G_CHECK, NULL, CMD_CONVERT,
@@ -104,19 +107,32 @@ const option options[OPT_COUNT] = {
     [OPT_DYNAMIC] = {"dynamic", 0, NULL, NULL, G_OUTPUT, NULL, CMD_CONVERT, "leave batch, height and width open"},
     [OPT_RAW_HEAD] = {"raw-head", 0, NULL, NULL, G_OUTPUT, NULL, CMD_CONVERT,
                       "leave the decoding of boxes out: one output a level"},
+    [OPT_PICTURES] = {"val", 0, "DIR|FILE", NULL, G_INPUT, "@files", CMD_MEASURE,
+                      "pictures, or a video, to run on and to compare what is found in (default: noise)"},
+    [OPT_RUNS] = {"runs", 0, "N", NULL, G_MEASURE, "20 100 500", CMD_MEASURE,
+                  "timed runs of each batch and size, or of each model (default 100)"},
+    [OPT_SECONDS] = {"seconds", 0, "S", NULL, G_MEASURE, NULL, CMD_MEASURE,
+                     "time for the runs of one batch and size, or of both models, which are then fewer (default 0: no "
+                     "limit)"},
+    [OPT_STEPS] = {"steps", 0, NULL, NULL, G_MEASURE, NULL, CMD_BENCH,
+                   "time and memory of import, compilation and runs apart, and the largest layers"},
+    [OPT_REPORT] = {"report", 0, "FILE", NULL, G_OUTPUT, "@files", CMD_MEASURE,
+                    "a page with charts (HTML) that needs nothing else"},
+    [OPT_JSON_FILE] = {"json", 0, "FILE", NULL, G_OUTPUT, "@files", CMD_MEASURE,
+                       "every figure as JSON; - is standard output, in place of the table"},
     [OPT_JSON] = {"json", 0, NULL, NULL, G_OUTPUT, NULL, CMD_MODELS | CMD_INFO | CMD_CONFIG,
                   "print JSON instead of text"},
 
-    [OPT_CONFIG] = {"config", 0, "FILE", NULL, G_CONFIG, "@files", CMD_SETTINGS | CMD_MODELS | CMD_INFO,
+    [OPT_CONFIG] = {"config", 0, "FILE", NULL, G_CONFIG, "@files", CMD_RUNS | CMD_MODELS | CMD_INFO,
                     "settings from a JSON file (see yolk help config)"},
-    [OPT_PROFILE] = {"profile", 0, "NAME", NULL, G_CONFIG, "@profiles", CMD_SETTINGS | CMD_MODELS | CMD_INFO,
+    [OPT_PROFILE] = {"profile", 0, "NAME", NULL, G_CONFIG, "@profiles", CMD_RUNS | CMD_MODELS | CMD_INFO,
                      "settings for a kind of machine (see yolk config profiles; default auto)"},
     [OPT_QUEUE] = {"queue", 0, "N", "queue", G_CONFIG, NULL, CMD_SETTINGS,
                    "frames that may wait between two stages (default 8)"},
-    [OPT_MEMORY_LIMIT] = {"memory-limit", 0, "MIB", "memory_limit_mb", G_CONFIG, NULL, CMD_SETTINGS,
+    [OPT_MEMORY_LIMIT] = {"memory-limit", 0, "MIB", "memory_limit_mb", G_CONFIG, NULL, CMD_RUNS,
                           "resident memory not to pass, in MiB (default 0: no limit)"},
 
-    [OPT_NO_PROGRESS] = {"no-progress", 0, NULL, NULL, G_OTHER, NULL, CMD_DETECT | CMD_CONVERT,
+    [OPT_NO_PROGRESS] = {"no-progress", 0, NULL, NULL, G_OTHER, NULL, CMD_DETECT | CMD_CONVERT | CMD_MEASURE,
                          "no progress line (there is none anyway unless standard error is a terminal)"},
     [OPT_QUIET] = {"quiet", 'q', NULL, NULL, G_OTHER, NULL, CMD_ALL, "say nothing but errors"},
     [OPT_VERBOSE] = {"verbose", 'v', NULL, NULL, G_OTHER, NULL, CMD_ALL,

@@ -4,6 +4,7 @@
 #ifndef YOLK_H
 #define YOLK_H
 
+#include "bench.h"
 #include "config.h"
 #include "convert.h"
 #include "image.h"

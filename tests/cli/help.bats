@@ -2,7 +2,7 @@
 # Help, versions, wrong usage, suggestions and completion.
 load helper
 
-commands="detect convert models info config help version"
+commands="detect convert compare bench models info config help version"
 
 @test "help lists the commands" {
     yolk help
@@ -171,7 +171,7 @@ commands="detect convert models info config help version"
     yolk complete det
     [ "$(cat out)" = detect ]
     yolk complete ""
-    [ "$(wc -l <out)" -eq 7 ]
+    [ "$(wc -l <out)" -eq 9 ]
     yolk complete detect --save-
     [ "$(sort out | tr '\n' ' ')" = "--save-coco --save-jsonl --save-mot --save-video " ]
     yolk complete convert --con

@@ -1,0 +1,23 @@
+/* The reports of benchmarks with the memory that they point into, and the files that fill them. */
+#ifndef YK_BENCH_REPORT_H
+#define YK_BENCH_REPORT_H
+
+#include "convert/measure.h"
+
+enum { YK_BENCH_STEPS = 4, YK_BENCH_LAYERS = 10 };
+
+typedef struct yk_bench_report {
+    yolk_benchmark_report public;
+    yk_texts texts;
+    yolk_benchmark_row *rows;
+    yolk_benchmark_step steps[YK_BENCH_STEPS];
+    yolk_benchmark_layer layers[YK_BENCH_LAYERS];
+} yk_bench_report;
+
+/* bench_steps.c: fills in steps and layers; `config` has the batch and input size that everything is measured at. */
+yolk_status yk_bench_steps(yk_bench_report *r, const yolk_config *config, const char *model, yk_clock *clock);
+
+/* bench_report.c */
+yolk_status yk_bench_finish(yk_bench_report *r); /* writes its JSON */
+
+#endif
