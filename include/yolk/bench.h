@@ -209,8 +209,8 @@ typedef struct yolk_video_benchmark_report {
     double decode_share;                       /**< pipeline against decoding alone */
     double network_share;                      /**< pipeline against the network alone */
     double bound_share;                        /**< pipeline against the slower of the two */
-    yolk_stage_stats stages[YOLK_STAGE_COUNT]; /**< of the last round's pipeline */
-    uint64_t detections;                       /**< objects that it found */
+    yolk_stage_stats stages[YOLK_STAGE_COUNT]; /**< of the pipeline, all rounds together */
+    uint64_t detections;                       /**< objects that it found in a round */
     uint64_t memory_peak_bytes;                /**< highest resident memory of the process */
     double seconds;                            /**< that it all took */
     const char *json;                          /**< all of this as JSON */

@@ -78,10 +78,11 @@ static yolk_status look_at_model(bench *b)
         status = yk_measure_model(&r->texts, manager, &r->public.model);
     if (status == YOLK_OK)
         status = yolk_manager_input_size(manager, 1, 1, 1, &b->own_size);
-    yk_model *m = status == YOLK_OK ? yk_manager_model(manager) : NULL;
-    if (m)
-        b->fixed_batch = m->fixed_batch;
-    yk_model_release(&m);
+    yk_set *set = status == YOLK_OK ? yk_manager_set(manager) : NULL;
+    if (set) {
+        b->fixed_batch = set->models[0]->fixed_batch;
+        yk_set_release(&set);
+    }
     yolk_manager_destroy(&manager);
     return status;
 }

@@ -102,10 +102,11 @@ static yolk_status list_layers(yk_bench_report *r, const yk_graph *g)
 /* A copy, as the manager's own graph may be bound anew at any time. */
 static yolk_status look_at_layers(yk_bench_report *r, const yolk_manager *manager, yolk_size size, int batch)
 {
-    yk_model *m = yk_manager_model(manager);
+    yk_set *set = yk_manager_set(manager);
     yk_graph *g = NULL;
-    if (!m)
+    if (!set)
         return YOLK_ERROR_NOT_FOUND;
+    yk_model *m = set->models[0];
     pthread_mutex_lock(&m->compile_mutex);
     yolk_status status = yk_graph_copy(m->graph, &g);
     pthread_mutex_unlock(&m->compile_mutex);
@@ -114,7 +115,7 @@ static yolk_status look_at_layers(yk_bench_report *r, const yolk_manager *manage
     if (status == YOLK_OK)
         status = list_layers(r, g);
     yk_graph_destroy(&g);
-    yk_model_release(&m);
+    yk_set_release(&set);
     return status;
 }
 

@@ -48,6 +48,8 @@ void yk_html_number(yk_buffer *b, double value, int decimals)
 int yk_html_decimals(double value)
 {
     double size = fabs(value);
+    if (size == round(size))
+        return 0;
     return size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
 }
 

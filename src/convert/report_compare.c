@@ -9,12 +9,13 @@ static const double MIB = 1048576;
 static void tiles(yk_buffer *b, const yolk_compare_report *r)
 {
     yk_buffer span = {0};
+    yk_buffer_text(&span, "times A's; ");
     yk_html_number(&span, r->speedup_low, 2);
     yk_buffer_text(&span, " to ");
     yk_html_number(&span, r->speedup_high, 2);
     yk_buffer_text(&span, " with 95 % confidence");
     yk_buffer_text(b, "<div class=\"tiles\">\n");
-    yk_html_tile(b, "B is as fast as A", r->speedup, 2, "times", span.data ? (const char *)span.data : NULL);
+    yk_html_tile(b, "Speed of B", r->speedup, 2, "x", span.data ? (const char *)span.data : NULL);
     b->failed = b->failed || span.failed;
     yk_buffer_free(&span);
     yk_html_tile(b, "A", r->a.call.p50, yk_html_decimals(r->a.call.p50), "ms", "median run");

@@ -88,7 +88,7 @@ yolk_status yolk_video_benchmark_write_html(const yolk_video_benchmark_report *r
                     "Decoding alone, the network alone (on frames that are in memory at its input size) and everything "
                     "together were measured in turn, round by round.");
     charts(&b, report);
-    yk_html_section(&b, "Stages", "Milliseconds a frame in the last round.");
+    yk_html_section(&b, "Stages", "Milliseconds a frame of the whole pipeline, all rounds together.");
     table(&b, report);
     yk_html_section(&b, "Measured", NULL);
     facts(&b, report);
