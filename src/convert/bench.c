@@ -204,11 +204,11 @@ static yolk_status measure_row(bench *b, yolk_benchmark_row *row)
     yk_series series = {0};
     yolk_manager *manager = NULL;
     double ms;
-    uint64_t peak_before, peak_after;
     yolk_status status = YOLK_OK;
     if (b->pictures.count == 0)
         status = yk_frames_noise(row->input, NOISE_FRAMES, &noise);
-    yolk_memory_usage(&row->memory_before, &peak_before);
+    yolk_memory_reset_peak(); /* where that cannot be done it is what was seen */
+    yolk_memory_usage(&row->memory_before, NULL);
     if (status == YOLK_OK)
         status = yk_measure_load(&config, b->model, &manager, &ms);
     yolk_memory_usage(&row->memory_loaded, NULL);
@@ -221,10 +221,7 @@ static yolk_status measure_row(bench *b, yolk_benchmark_row *row)
         status = yk_series_open(&series, manager, row->input, row->batch, noise.count ? &noise : &b->pictures);
     if (status == YOLK_OK)
         status = run_all(b, &series, row);
-    yolk_memory_usage(&row->memory_after, &peak_after);
-    row->memory_peak = YK_MAX(YK_MAX(series.memory_peak, row->memory_after), row->memory_ready);
-    if (peak_after > peak_before)
-        row->memory_peak = peak_after;
+    yolk_memory_usage(&row->memory_after, &row->memory_peak);
     if (status == YOLK_OK)
         status = sum_up(b, &series, row);
     yk_series_close(&series);

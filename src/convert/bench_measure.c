@@ -75,7 +75,6 @@ yolk_status yk_series_call(yk_series *s, bool counted)
 {
     yolk_stats before, after;
     yolk_results *results = NULL;
-    uint64_t memory;
     size_t needed = (size_t)s->count + 1;
     yolk_status status = yk_grow(&s->calls, &s->call_capacity, needed, sizeof *s->calls);
     if (status == YOLK_OK)
@@ -94,8 +93,6 @@ yolk_status yk_series_call(yk_series *s, bool counted)
         status = yolk_manager_stats(s->manager, &after);
     if (status != YOLK_OK)
         return status;
-    yolk_memory_usage(&memory, NULL);
-    s->memory_peak = YK_MAX(s->memory_peak, memory);
     if (!counted)
         return YOLK_OK;
     s->calls[s->count] = s->last_call_ms;

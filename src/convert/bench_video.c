@@ -174,7 +174,7 @@ static yolk_status whole_pipeline(video_bench *b, int64_t most, double *fps)
     /* Times are those since the model was loaded, of all rounds so far. */
     memcpy(r->stages, report.stats.stages, sizeof r->stages);
     r->detections = report.stats.detections;
-    r->memory_peak_bytes = report.stats.memory_peak_bytes;
+    r->memory_peak_bytes = report.stats.memory.peak;
     r->batch = report.batch;
     return YOLK_OK;
 }

@@ -63,7 +63,6 @@ typedef struct yk_series {
     size_t call_capacity, network_capacity;
     double total_ms;           /* of the calls */
     uint64_t runs, detections; /* of the network, found */
-    uint64_t memory_peak;      /* resident after any of them */
     double last_call_ms;       /* counted or not */
     const yk_frames *frames;   /* they take turns */
     int next;                  /* frame */
