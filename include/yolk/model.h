@@ -91,6 +91,23 @@ YOLK_API yolk_status yolk_manager_input_size(const yolk_manager *manager, int wi
  *  than the next. Optional. Thread-safe. */
 YOLK_API yolk_status yolk_manager_prepare(yolk_manager *manager, yolk_size input, int batch);
 
+/** What batch suits the memory, and why. */
+typedef struct yolk_batch_choice {
+    int batch;                /**< frames, 1 or more */
+    uint64_t bytes_per_frame; /**< memory that each frame of a batch takes, of all models together */
+    uint64_t network_bytes;   /**< memory that they take besides, whatever the batch; 0 when not told apart */
+    uint64_t available;       /**< memory that this was chosen for, in bytes; 0: unknown */
+    int measured;     /**< 1: bytes were measured when the models were warmed up; 0: estimated by their layers */
+    char reason[320]; /**< one sentence with the figures */
+} yolk_batch_choice;
+
+/** Says which batch would be chosen for frames at this network input size if `available` bytes were free (0: what is
+ *  free now on the device that has the least): at most 80 % of them, at most the settings' table for frames of that
+ *  size, and what `batch` in the settings says. Thread-safe.
+ *  @return YOLK_ERROR_NOT_FOUND when no model is loaded, YOLK_ERROR_INVALID_ARGUMENT, YOLK_ERROR_UNSUPPORTED, ... */
+YOLK_API yolk_status yolk_manager_optimal_batch(yolk_manager *manager, yolk_size input, uint64_t available,
+                                                yolk_batch_choice *out);
+
 /** Finds objects in `count` frames, of any sizes and formats, in order. Blocks until all are done. `input` (NULL: a
  * square of the config's or the model's size) is the size they are letterboxed to. `*out` is set on success, to be
  * ended with yolk_results_destroy(), and is NULL on failure. Class names in it live until the next load or destroy.

@@ -4,6 +4,14 @@
 #include "model/memory.h"
 #include "model/model.h"
 
+int yk_expected_slots(const yk_model *m, bool latency)
+{
+    if (latency)
+        return 2;
+    int streams = m->config.streams > 0 ? m->config.streams : m->config.threads;
+    return YK_MIN(streams > 0 ? streams : yk_physical_cores(), 4) + 1;
+}
+
 static bool drop_idle(yk_model *m)
 {
     bool dropped = false;

@@ -95,6 +95,8 @@ yolk_status yk_model_network(yk_model *m, yk_graph **out);
 
 /* ---- limit.c ---- */
 
+/* Places that a session will have, before it is there. */
+int yk_expected_slots(const yk_model *m, bool latency);
 /* Gives up idle sessions until `need` more bytes fit below the settings' limit. Not under the model's mutex. */
 yolk_status yk_model_make_room(yk_model *m, uint64_t need);
 

@@ -48,8 +48,8 @@ static int pick(yk_model *m, yk_session_key key, uint32_t avoid, const uint64_t 
         yk_replica *r = &m->replicas[i];
         fits[i] = yk_replica_fit(r, key, free_bytes[i]);
         sessions[i] = yk_replica_find(r, fits[i]);
-        bool free_place = !sessions[i];
-        for (int k = 0; sessions[i] && k < sessions[i]->slot_count; k++)
+        bool free_place = !sessions[i] && !r->draining;
+        for (int k = 0; sessions[i] && !r->draining && k < sessions[i]->slot_count; k++)
             free_place = free_place || !sessions[i]->slots[k].taken;
         loads[i] = (yk_load){
             .live = !r->lost && !(avoid >> i & 1), .free = free_place, .frames = r->frames, .frame_ns = r->frame_ns};

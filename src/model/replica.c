@@ -40,14 +40,14 @@ yk_session *yk_replica_find(const yk_replica *r, yk_session_key key)
     return NULL;
 }
 
-/* What is free, with what the largest kept session of this way holds: it would make room for another. */
+/* What is free, with what the kept sessions of this way hold: they would make room for another. */
 static uint64_t available(const yk_replica *r, yk_session_key key, uint64_t free_bytes)
 {
     uint64_t held = 0;
     for (int i = 0; i < YK_KEPT_SESSIONS; i++) {
         const yk_session *s = r->kept[i];
         if (s && same_way(s->key, key))
-            held = YK_MAX(held, s->bytes);
+            held += s->bytes;
     }
     return free_bytes > 0 ? free_bytes + held : 0;
 }
@@ -139,18 +139,26 @@ uint64_t yk_replica_free(const yk_replica *r, yk_session_key key)
     return r->model->fixed_batch ? 0 : r->model->backend->free_memory(r->device);
 }
 
-/* Lets memory come back that the session's making could do with. With the mutex held; false when none can be had. */
-static bool find_memory(yk_replica *r, bool wait)
+/* What was given up is back once its thread has ended. With the mutex held. */
+static void wait_for_endings(yk_model *m)
 {
-    yk_model *m = r->model;
-    bool found = yk_replica_drop_idle(r);
-    if (!found && wait && r->frames > 0) {
-        pthread_cond_wait(&m->changed, &m->mutex);
-        found = true;
-    }
-    /* What was given up is back once its thread has ended. */
     while (m->ending > 0)
         pthread_cond_wait(&m->changed, &m->mutex);
+}
+
+/* Gets memory back from what is kept but not in use, or else from what is under way, which ends by itself while nothing
+ * new is given to the device. With the mutex held; false when there is nothing to be had. */
+static bool find_memory(yk_replica *r)
+{
+    bool found = yk_replica_drop_idle(r) || r->model->ending > 0;
+    if (!found && r->frames > 0) {
+        found = true;
+        r->draining = true;
+        while (r->frames > 0)
+            pthread_cond_wait(&r->model->changed, &r->model->mutex);
+        yk_replica_drop_idle(r);
+    }
+    wait_for_endings(r->model);
     return found;
 }
 
@@ -171,7 +179,7 @@ static yolk_status predict(yk_replica *r, yk_session_key key, uint64_t *out)
         status = yk_memory_estimate(g, &need);
     if (status != YOLK_OK)
         return yk_fail_prefix(status, "%s: ", m->facts.path);
-    int slots = key.latency ? 2 : YK_MIN(m->config.streams > 0 ? m->config.streams : yk_physical_cores(), 4) + 1;
+    int slots = yk_expected_slots(m, key.latency);
     /* While it is compiled a network exists three times: as handed over, as read, and as laid out for the processor. */
     *out = 3 * need.network + need.frame * (uint64_t)key.batch * (uint64_t)slots + SPARE;
     uint64_t network, frame;
@@ -203,8 +211,7 @@ static yolk_status create(yk_replica *r, yk_session_key key, yk_session **out)
     return status;
 }
 
-/* Under compile_mutex. Gives up what is idle, then takes a smaller batch, then waits for what is under way: which ends
- * by itself, so that this does too. */
+/* Under compile_mutex. Gives up what is idle, then waits for what is under way, then takes a smaller batch. */
 static yolk_status make(yk_replica *r, yk_session_key key, yk_session **out)
 {
     yk_model *m = r->model;
@@ -212,19 +219,18 @@ static yolk_status make(yk_replica *r, yk_session_key key, yk_session **out)
         yolk_status status = create(r, key, out);
         if (status != YOLK_ERROR_OUT_OF_MEMORY && status != YOLK_ERROR_LIMIT)
             return status;
-        const bool smaller = key.batch > 1 && !m->fixed_batch;
-        int cap = key.batch;
+        int cap = 0;
         pthread_mutex_lock(&m->mutex);
-        bool again = find_memory(r, !smaller && status == YOLK_ERROR_OUT_OF_MEMORY);
-        if (!again && smaller)
+        bool again = find_memory(r);
+        if (!again && key.batch > 1 && !m->fixed_batch)
             cap = yk_replica_short(r, key);
         pthread_mutex_unlock(&m->mutex);
-        if (cap < key.batch)
+        if (cap > 0)
             yk_log(YOLK_LOG_WARNING, "%s: device %s: batches of %d frames instead of %d: %s", m->facts.path, r->name,
                    cap, key.batch, yolk_last_error());
         else if (!again)
             return status;
-        key.batch = cap;
+        key.batch = cap > 0 ? cap : key.batch;
     }
 }
 
@@ -235,6 +241,7 @@ yolk_status yk_replica_make(yk_replica *r, yk_session_key key, yk_session **out)
     pthread_mutex_lock(&m->compile_mutex);
     yk_model_reap(m);
     pthread_mutex_lock(&m->mutex);
+    wait_for_endings(m);
     *out = yk_replica_find(r, key);
     if (*out)
         (*out)->users++;
@@ -244,6 +251,9 @@ yolk_status yk_replica_make(yk_replica *r, yk_session_key key, yk_session **out)
         pthread_mutex_lock(&m->mutex);
         if (status == YOLK_OK)
             keep(r, *out);
+        if (r->draining)
+            pthread_cond_broadcast(&m->changed);
+        r->draining = false;
         pthread_mutex_unlock(&m->mutex);
     }
     if (status == YOLK_ERROR_DEVICE_LOST)

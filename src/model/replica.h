@@ -13,6 +13,7 @@ typedef struct yk_replica {
     char name[16]; /* "cpu:1" */
     /* Guarded by the model's mutex. */
     bool lost;
+    bool draining;          /* gets no more batches until memory has been found for a session */
     int frames;             /* of batches that have a place */
     uint64_t frame_ns;      /* mean time a frame of late; 0 before the first batch */
     uint64_t idle_since_ns; /* when the last batch was found to be done */

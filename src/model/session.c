@@ -6,7 +6,7 @@
 
 /* ---- making ---- */
 
-static yolk_status check_key(const yk_model *m, yk_session_key key)
+yolk_status yk_session_check_key(const yk_model *m, yk_session_key key)
 {
     const yk_graph *g = m->graph;
     const int stride = YK_MAX(g->stride, 1), w = key.size.width, h = key.size.height;
@@ -140,7 +140,7 @@ yolk_status yk_session_create(yk_replica *r, yk_session_key key, yk_session **ou
 {
     yk_model *m = r->model;
     *out = NULL;
-    yolk_status status = check_key(m, key);
+    yolk_status status = yk_session_check_key(m, key);
     if (status != YOLK_OK)
         return status;
     yk_session *s = yk_calloc(1, sizeof *s);

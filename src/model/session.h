@@ -66,6 +66,7 @@ typedef struct yk_flight {
 
 /* ---- session.c ---- */
 
+yolk_status yk_session_check_key(const struct yk_model *m, yk_session_key key);
 /* Compiles the bound graph of the replica's model and warms up; under compile_mutex. Not kept, with one user. */
 yolk_status yk_session_create(struct yk_replica *r, yk_session_key key, yk_session **out);
 void yk_session_clear(yk_session *s); /* frees what it holds */
