@@ -31,13 +31,13 @@ static yolk_status read_padding(yk_onnx_importer *im, const yk_onnx_node *n, yk_
          lower = yk_onnx_attribute_is(n, "auto_pad", "SAME_LOWER");
     if (upper || lower) {
         for (int i = 0; i < 2; i++) {
-            int total = (a->dilation[i] ? a->dilation[i] : 1) * (a->kernel[i] - 1);
+            int64_t total = (int64_t)YK_MAX(a->dilation[i], 1) * (a->kernel[i] - 1);
             if (a->kernel[i] < 1 || total > MAX_EXTENT || a->stride[i] > 1)
                 return yk_onnx_fail(im, n,
                                     "auto_pad with a stride depends on the picture's size; export the model with "
                                     "explicit padding");
-            a->pads[i] = upper ? total / 2 : total - total / 2;
-            a->pads[i + 2] = total - a->pads[i];
+            a->pads[i] = (int)(upper ? total / 2 : total - total / 2);
+            a->pads[i + 2] = (int)total - a->pads[i];
         }
         return YOLK_OK;
     }

@@ -222,7 +222,7 @@ static void build_layers(yk_pt *pt, const value *model)
         snprintf(name, sizeof(name), "%zu", i);
         size_t before = yk_pt_enter(pt, name);
         if (collect_inputs(pt, layer, (int)i, outputs, input, inputs, &input_count)) {
-            if (layer == last && yk_pt_is_head(layer))
+            if (i + 1 == count && yk_pt_is_head(layer))
                 yk_pt_head(pt, layer, yk_pt_attribute(model, "yaml"), inputs, input_count);
             else
                 outputs[i] = yk_pt_build(pt, layer, inputs, input_count);

@@ -9,7 +9,7 @@
 
 typedef yk_pickle_value value;
 
-enum { CHANNEL_LIMIT = 1 << 16, AREA_LIMIT = 64 };
+enum { CHANNEL_LIMIT = 1 << 16, AREA_LIMIT = 64, STRIDE_LIMIT = 4096 };
 
 /* Sizes of an attention: channels a head of queries and keys, and of values. */
 typedef struct shape {
@@ -89,11 +89,12 @@ static yk_id split_heads(yk_pt *pt, const shape *s, yk_id x, int size, bool pixe
 static yk_pt_x attend(yk_pt *pt, const shape *s, yk_pt_x q, yk_pt_x k, yk_pt_x v)
 {
     yk_graph *g = pt->graph;
-    int stride = (int)v.stride;
-    if (pt->status == YOLK_OK && (v.stride != stride || stride < 1))
-        pt->status = yk_fail(YOLK_ERROR_DAMAGED, "layer %s: attention over less than a pixel", pt->path);
+    bool whole = v.stride >= 1 && v.stride <= STRIDE_LIMIT && v.stride == (int)v.stride;
+    if (pt->status == YOLK_OK && !whole)
+        pt->status = yk_fail(YOLK_ERROR_DAMAGED, "layer %s: attention at a stride of %g pixels", pt->path, v.stride);
     if (pt->status != YOLK_OK)
         return yk_pt_none();
+    int stride = (int)v.stride;
     yk_id rows = split_heads(pt, s, q.id, s->key, true, ".q");
     yk_id columns = split_heads(pt, s, k.id, s->key, false, ".k");
     yk_id weights = yk_build_binary(g, YK_OP_MATMUL, rows, columns, yk_pt_name(pt, ".scores"));

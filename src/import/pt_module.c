@@ -5,8 +5,9 @@
 #include <string.h>
 
 enum {
-    DEPTH_LIMIT = 32,       /* real networks nest 8 deep */
-    ATTRIBUTE_LIMIT = 2048, /* a module has some thirty */
+    DEPTH_LIMIT = 32,        /* real networks nest 8 deep */
+    CHANNEL_LIMIT = 1 << 20, /* so that a few times as many still fit an int */
+    ATTRIBUTE_LIMIT = 2048,  /* a module has some thirty */
 };
 
 typedef yk_pickle_value value;
@@ -266,8 +267,12 @@ yk_pt_x yk_pt_concat(yk_pt *pt, const yk_pt_x *parts, int count)
     int channels = 0;
     for (int i = 0; i < count && pt->status == YOLK_OK; i++) {
         ids[i] = parts[i].id;
-        if (parts[i].stride != parts[0].stride || __builtin_add_overflow(channels, parts[i].channels, &channels))
+        channels += parts[i].channels;
+        if (parts[i].stride != parts[0].stride)
             pt->status = yk_fail(YOLK_ERROR_DAMAGED, "layer %s: tensors of different sizes cannot be joined", pt->path);
+        else if (channels > CHANNEL_LIMIT)
+            pt->status =
+                yk_fail(YOLK_ERROR_LIMIT, "layer %s: more than %d channels are joined", pt->path, CHANNEL_LIMIT);
     }
     if (pt->status != YOLK_OK)
         return yk_pt_none();

@@ -90,6 +90,13 @@ static void attributes_that_are_not_done(void **state)
     onnx_end(&m, n);
     refused(&m, YOLK_ERROR_UNSUPPORTED, "auto_pad with a stride");
     m = onnx_small();
+    n = onnx_begin(&m, "MaxPool", "x", "y");
+    onnx_ints(&m, "kernel_shape", 1 << 20, 2);
+    onnx_ints(&m, "dilations", 1 << 20, 2);
+    onnx_text(&m, "auto_pad", "SAME_UPPER");
+    onnx_end(&m, n);
+    refused(&m, YOLK_ERROR_UNSUPPORTED, "explicit padding");
+    m = onnx_small();
     n = onnx_begin(&m, "AveragePool", "x", "y");
     onnx_ints(&m, "kernel_shape", 2, 2);
     onnx_ints(&m, "dilations", 2, 2);

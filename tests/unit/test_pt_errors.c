@@ -2,6 +2,7 @@
 #include "yk_test.h"
 
 #include "import/import.h"
+#include "yk_pt_blocks.h"
 #include "yk_pt_tiny.h"
 
 #define BLOCK "ultralytics.nn.modules.block."
@@ -302,12 +303,58 @@ static void anchors_that_do_not_fit(void **state)
     check(&(tiny){.head = head_of_odd_channels}, YOLK_ERROR_DAMAGED, "gives 22 channels for 3 anchors and 2 classes");
 }
 
+/* ---- networks that no training made ---- */
+
+static void joined_without_end(fx *f)
+{
+    for (int i = 0; i < 7; i++) {
+        if (i > 0)
+            fx_layer(f, 100 + i);
+        memcpy(f->from, (int[8]){-1, -1, -1, -1, -1, -1, -1, -1}, sizeof(f->from));
+        f->from_count = 8;
+        fx_parts(f, "ultralytics.nn.modules.conv.Concat");
+        fx_end_dict(f);
+        fx_attr_int(f, "d", 1);
+        fx_end(f);
+    }
+}
+
+static void attention_of_giants(fx *f)
+{
+    fx_conv(f, TINY_C, TINY_C, 1, 1 << 20);
+    fx_layer(f, 100);
+    attention(f, TINY_C, 2);
+}
+
+/* The head stands among the layers as well, and a layer reads from it there. */
+static void head_that_is_there_twice(fx *f)
+{
+    enum { MEMO = 200 };
+    tiny_head(f);
+    fx_op(f, 'q');
+    fx_op(f, MEMO);
+    fx_layer(f, 3);
+    fx_conv(f, TINY_C, TINY_C, 1, 1);
+    fx_part(f, "4");
+    fx_op(f, 'h');
+    fx_op(f, MEMO);
+}
+
+static void networks_that_no_training_made(void **state)
+{
+    (void)state;
+    check(&(tiny){.body = joined_without_end}, YOLK_ERROR_LIMIT, "more than 1048576 channels are joined");
+    check(&(tiny){.body = attention_of_giants}, YOLK_ERROR_DAMAGED, "attention at a stride of 2.09715e+06 pixels");
+    check(&(tiny){.head = head_that_is_there_twice}, YOLK_ERROR_UNSUPPORTED,
+          "layer model.2 is a ultralytics.nn.modules.head.Detect, a kind of module that yolk does not know");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(other_tasks_are_named),   cmocka_unit_test(unknown_modules_are_named),
         cmocka_unit_test(layers_that_do_not_fit),  cmocka_unit_test(heads_that_do_not_fit),
-        cmocka_unit_test(anchors_that_do_not_fit),
+        cmocka_unit_test(anchors_that_do_not_fit), cmocka_unit_test(networks_that_no_training_made),
     };
     return cmocka_run_group_tests_name("pt_errors", tests, NULL, NULL);
 }
