@@ -1,6 +1,7 @@
 /* Reading a video: packets in, upright frames with their times out, and what is wrong with the file at the end. */
 #include "video/reader.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -47,7 +48,10 @@ static double time_of(yolk_video *v, const AVFrame *av)
     /* Where only decoding times are known (AVI) they begin late by the decoder's delay. */
     if (v->start == AV_NOPTS_VALUE || (v->last_time < 0 && (stamp < v->start || av->pts == AV_NOPTS_VALUE)))
         v->start = stamp;
-    double time = (double)(stamp - v->start) * av_q2d(v->stream->time_base) + v->jump;
+    int64_t since;
+    if (__builtin_sub_overflow(stamp, v->start, &since))
+        return after;
+    double time = (double)since * av_q2d(v->stream->time_base) + v->jump;
     if (time > v->last_time)
         return time;
     if (v->last_time - time > 1) {
@@ -117,6 +121,8 @@ static yolk_status turn(yolk_video *v, AVFrame *av, yk_orientation orientation)
 
 static void note_bad(yolk_video *v, int error)
 {
+    if (error == AVERROR(ENOMEM))
+        v->read_error = error;
     if (v->bad_packets++ > 0)
         return;
     av_strerror(error, v->bad_words, sizeof(v->bad_words));
@@ -171,8 +177,9 @@ static void note_packet(yolk_video *v, const AVPacket *packet)
     const AVStream *stream = v->format->streams[packet->stream_index];
     int64_t stamp = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
     if (stamp != AV_NOPTS_VALUE && (packet->stream_index == v->stream->index || v->declared_all)) {
-        int64_t after = av_rescale_q(stamp + YK_MAX(packet->duration, 0), stream->time_base, AV_TIME_BASE_Q);
-        v->end = YK_MAX(v->end, after);
+        int64_t after;
+        if (!__builtin_add_overflow(stamp, YK_MAX(packet->duration, 0), &after))
+            v->end = YK_MAX(v->end, av_rescale_q(after, stream->time_base, AV_TIME_BASE_Q));
     }
     v->position = avio_tell(v->format->pb);
 }
@@ -200,7 +207,8 @@ static void feed(yolk_video *v)
 {
     int error = next_packet(v);
     if (error < 0) {
-        v->read_error = error == AVERROR_EOF ? 0 : error;
+        if (error != AVERROR_EOF)
+            v->read_error = error;
         v->state = YK_DRAINING;
         avcodec_send_packet(v->codec, NULL);
         return;
@@ -256,7 +264,7 @@ static yolk_status end(yolk_video *v)
     if (yk_interrupt_raised(v->interrupt))
         return yk_fail(YOLK_ERROR_CANCELED, "%s: reading was stopped", v->name);
     int error = v->read_error;
-    if (error && error != AVERROR_INVALIDDATA && v->format->pb->error == error)
+    if (error == AVERROR(ENOMEM) || (error && error != AVERROR_INVALIDDATA && v->format->pb->error == error))
         return yk_fail_ffmpeg(error, "%s: reading failed at %.2f s", v->name, YK_MAX(v->last_time, 0));
     if (v->next_index == 0)
         return yk_fail_ffmpeg(AVERROR_INVALIDDATA, "%s: holds no frame that can be decoded", v->name);

@@ -8,6 +8,8 @@
 
 #include <libavutil/parseutils.h>
 
+enum { MAX_FRAMES = INT32_MAX }; /* years of video: what claims more is not believed */
+
 void yolk_video_options_defaults(yolk_video_options *options)
 {
     *options = (yolk_video_options){.struct_size = sizeof(*options)};
@@ -251,10 +253,11 @@ static void fill_info(yolk_video *v)
         info->fps = av_q2d(rate);
     }
     info->duration = duration_of(v);
-    double estimate = info->duration * info->fps;
+    double estimate = YK_MIN(info->duration * info->fps, MAX_FRAMES);
     info->frame_count = stream->nb_frames;
     if (info->frame_count <= 0 || (estimate > 0 && (double)info->frame_count > 1.5 * estimate))
         info->frame_count = (int64_t)(estimate + 0.5);
+    info->frame_count = YK_MIN(info->frame_count, MAX_FRAMES);
     info->codec = avcodec_get_name(stream->codecpar->codec_id);
     info->format = v->format->iformat->name;
     for (unsigned i = 0; i < v->format->nb_streams; i++)

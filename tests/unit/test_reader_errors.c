@@ -168,6 +168,87 @@ static void playlists_reach_nothing_beyond_files(void **state)
     assert_null(video);
 }
 
+/* Not the file's fault. */
+static void memory_that_ffmpeg_lacks_is_no_damage(void **state)
+{
+    (void)state;
+    yolk_video *video;
+    yolk_frame *frame;
+    yolk_status status;
+    assert_ok(yolk_video_open(clip_y4m("short.y4m", "W64 H48 F25:1 C420", 64 * 48 * 3 / 2, 10), NULL, &video));
+    av_max_alloc(1000);
+    while ((status = yolk_video_read(video, &frame)) == YOLK_OK)
+        yolk_frame_release(&frame);
+    av_max_alloc(INT32_MAX);
+    assert_fails(status, YOLK_ERROR_OUT_OF_MEMORY, "short.y4m: reading failed at ");
+    yolk_video_close(&video);
+}
+
+/* A Matroska element with this content. */
+static void put_element(yk_buffer *b, uint32_t id, const void *bytes, size_t size)
+{
+    for (int shift = 24; shift >= 0; shift -= 8)
+        if (id >> shift)
+            yk_buffer_add(b, &(uint8_t){(uint8_t)(id >> shift)}, 1);
+    for (int shift = 56; shift >= 0; shift -= 8)
+        yk_buffer_add(b, &(uint8_t){(uint8_t)(shift == 56 ? 1 : size >> shift)}, 1);
+    yk_buffer_add(b, bytes, size);
+}
+
+static void put_number(yk_buffer *b, uint32_t id, uint64_t number)
+{
+    uint8_t bytes[8];
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(number >> 8 * (7 - i));
+    put_element(b, id, bytes, sizeof(bytes));
+}
+
+static void put_master(yk_buffer *b, uint32_t id, yk_buffer *children)
+{
+    put_element(b, id, children->data, children->size);
+    yk_buffer_free(children);
+}
+
+/* Raw pictures at times that no clock shows, each said to last as long: sums of them do not fit 64 bits. */
+static void times_beyond_all_measure_are_no_numbers_to_add(void **state)
+{
+    (void)state;
+    enum { SIDE = 16 };
+    static const uint64_t times[] = {0, UINT64_C(0x7ffffffffffffff0), UINT64_C(0x8000000000000010), 40};
+    yk_buffer file = {0}, part = {0}, track = {0}, picture = {0}, segment = {0};
+    put_element(&part, 0x4282, "matroska", 8);
+    put_master(&file, 0x1a45dfa3, &part);
+    put_number(&part, 0x2ad7b1, 1000000);
+    put_master(&segment, 0x1549a966, &part);
+    put_number(&picture, 0xb0, SIDE);
+    put_number(&picture, 0xba, SIDE);
+    put_element(&picture, 0x2eb524, "I420", 4);
+    put_number(&track, 0xd7, 1);
+    put_number(&track, 0x73c5, 1);
+    put_number(&track, 0x83, 1);
+    put_element(&track, 0x86, "V_UNCOMPRESSED", 14);
+    put_master(&track, 0xe0, &picture);
+    put_master(&part, 0xae, &track);
+    put_master(&segment, 0x1654ae6b, &part);
+    for (size_t i = 0; i < YK_COUNT(times); i++) {
+        uint8_t block[4 + SIDE * SIDE * 3 / 2] = {0x81, 0, 0, 0x80};
+        put_number(&part, 0xe7, times[i]);
+        put_element(&track, 0xa1, block, sizeof(block));
+        put_number(&track, 0x9b, UINT64_C(0x7fffffffffffffff));
+        put_master(&part, 0xa0, &track);
+        put_master(&segment, 0x1f43b675, &part);
+    }
+    put_master(&file, 0x18538067, &segment);
+    yolk_video *video;
+    int frames;
+    assert_ok(yolk_video_open(yk_temp_write("times.mkv", file.data, file.size), NULL, &video));
+    assert_in_range(yolk_video_get_info(video)->frame_count, 0, INT32_MAX);
+    clip_read_all(video, &frames);
+    assert_int_equal(frames, YK_COUNT(times));
+    yolk_video_close(&video);
+    yk_buffer_free(&file);
+}
+
 static void sound_alone_is_no_video(void **state)
 {
     (void)state;
@@ -303,6 +384,8 @@ int main(void)
         cmocka_unit_test(nothing_goes_on_where_nothing_began),
         cmocka_unit_test(what_is_no_video_gets_a_sentence),
         cmocka_unit_test(playlists_reach_nothing_beyond_files),
+        cmocka_unit_test(memory_that_ffmpeg_lacks_is_no_damage),
+        cmocka_unit_test(times_beyond_all_measure_are_no_numbers_to_add),
         cmocka_unit_test(sound_alone_is_no_video),
         cmocka_unit_test(an_index_that_is_missing_is_named),
         cmocka_unit_test(frames_beyond_all_measure_are_refused),
