@@ -11,7 +11,7 @@ asan_flags = $(instrumented) -DYOLK_SANITIZE=address,undefined
 tsan_flags = $(instrumented) -DYOLK_SANITIZE=thread
 coverage_flags = $(instrumented) -DYOLK_COVERAGE=ON
 fuzz_flags = $(instrumented) -DCMAKE_C_COMPILER=clang -DYOLK_FUZZ=ON -DYOLK_SANITIZE=address,undefined
-install_flags = -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$(PREFIX)" -DYOLK_TESTS=OFF -DYOLK_OPENVINO_DIR=
+install_flags = -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$(PREFIX)" -DYOLK_TESTS=OFF -DYOLK_OPENVINO_DIR= -DYOLK_TENSORRT_DIR=
 
 build_in = scripts/build.sh
 

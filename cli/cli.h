@@ -106,6 +106,8 @@ typedef enum option_id {
     OPT_STATS,
     OPT_PROMETHEUS,
     OPT_OUTPUT,
+    OPT_TO,
+    OPT_GPU,
     OPT_CALIB,
     OPT_CALIB_COUNT,
     OPT_SYMMETRIC,

@@ -7,11 +7,12 @@
 #include "cli.h"
 
 /* The source with another ending, to be freed; NULL when memory is short. */
-static char *default_destination(const char *source)
+static char *default_destination(const char *source, yolk_target target)
 {
+    const char *ending = target == YOLK_TARGET_ENGINE || target == YOLK_TARGET_TENSORRT ? ".engine" : ".onnx";
     size_t stem = strlen(source) - strlen(path_ending(source));
     char *path = NULL;
-    return asprintf(&path, "%.*s.onnx", (int)stem, source) < 0 ? NULL : path;
+    return asprintf(&path, "%.*s%s", (int)stem, source, ending) < 0 ? NULL : path;
 }
 
 /* "auto" leaves it at the default. */
@@ -23,6 +24,62 @@ static void read_precision(const char *name, yolk_precision *out)
     }
 }
 
+/* "onnx", "engine" or "tensorrt". */
+static bool read_target(const arguments *args, yolk_target *out)
+{
+    const char *text = args->values[OPT_TO];
+    *out = YOLK_TARGET_AUTO;
+    if (!text)
+        return true;
+    for (int t = YOLK_TARGET_ONNX; yolk_target_name((yolk_target)t); t++) {
+        if (strcmp(yolk_target_name((yolk_target)t), text) == 0)
+            *out = (yolk_target)t;
+    }
+    if (*out == YOLK_TARGET_AUTO)
+        fail_usage(args->command, "--to: '%s' is none of onnx, engine, tensorrt", text);
+    return *out != YOLK_TARGET_AUTO;
+}
+
+/* "16", the largest, or "1,8,16". */
+static bool read_batches(const arguments *args, yolk_convert_options *out)
+{
+    const char *text = args->values[OPT_BATCH];
+    int used = 0;
+    if (!text)
+        return true;
+    if (sscanf(text, "%d,%d,%d%n", &out->batch_least, &out->batch_usual, &out->batch_most, &used) == 3 && !text[used])
+        return true;
+    if (sscanf(text, "%d%n", &out->batch_most, &used) == 1 && !text[used]) {
+        out->batch_least = 1;
+        out->batch_usual = out->batch_most < 8 ? out->batch_most : 8;
+        return true;
+    }
+    fail_usage(args->command, "--batch: '%s' is neither a number nor three of them, smallest, usual, largest: 1,8,16",
+               text);
+    return false;
+}
+
+/* What was given for another kind of file. */
+static bool options_fit(const arguments *args, const yolk_convert_options *o)
+{
+    const bool tensorrt = o->target == YOLK_TARGET_TENSORRT;
+    const char *sentence = NULL;
+    if (o->gpu && !tensorrt)
+        sentence = "--gpu names the GPU of a TensorRT engine; add --to tensorrt";
+    else if (args->values[OPT_BATCH] && !tensorrt)
+        sentence = "--batch is about TensorRT engines (--to tensorrt); --dynamic leaves an ONNX file's batch open";
+    else if (tensorrt && o->dynamic)
+        sentence = "a TensorRT engine has one input size, and its batch is open by itself (--batch 1,8,16): leave out "
+                   "--dynamic";
+    else if (tensorrt && o->raw_head)
+        sentence = "a TensorRT engine gives decoded boxes, as its readers expect: leave out --raw-head";
+    else if (o->precision != YOLK_PRECISION_INT8 && o->symmetric)
+        sentence = "--symmetric is about int8; add --precision int8";
+    if (sentence)
+        fail_usage(args->command, "%s", sentence);
+    return !sentence;
+}
+
 static int read_options(const arguments *args, yolk_convert_options *out)
 {
     yolk_config settings; /* reads what has the same meaning everywhere */
@@ -32,9 +89,14 @@ static int read_options(const arguments *args, yolk_convert_options *out)
     if (!arguments_setting(args, OPT_IMGSZ, &settings) || !arguments_setting(args, OPT_HEAD, &settings) ||
         !arguments_setting(args, OPT_PRECISION, &settings) || !arguments_setting(args, OPT_BACKEND, &settings) ||
         !arguments_integer(args, OPT_CALIB_COUNT, 1, 100000, out->calib_count, &count) ||
-        !arguments_integer(args, OPT_THREADS, 0, 1024, 0, &threads))
+        !arguments_integer(args, OPT_THREADS, 0, 1024, 0, &threads) || !read_target(args, &out->target) ||
+        !read_batches(args, out))
         return STATUS_USAGE;
+    /* Nobody wants TensorRT for float32. */
+    if (out->target == YOLK_TARGET_TENSORRT)
+        out->precision = YOLK_PRECISION_FP16;
     read_precision(settings.precision, &out->precision);
+    out->gpu = args->values[OPT_GPU];
     out->input_width = settings.imgsz_width;
     out->input_height = settings.imgsz_height ? settings.imgsz_height : settings.imgsz_width;
     out->dynamic = args->values[OPT_DYNAMIC] != NULL;
@@ -48,7 +110,7 @@ static int read_options(const arguments *args, yolk_convert_options *out)
     out->no_validate = args->values[OPT_NO_VALIDATE] != NULL;
     out->backend = args->values[OPT_BACKEND];
     out->threads = (int)threads;
-    return STATUS_DONE;
+    return options_fit(args, out) ? STATUS_DONE : STATUS_USAGE;
 }
 
 static int show_progress(void *user, const yolk_convert_progress *p)
@@ -93,7 +155,7 @@ int command_convert(const arguments *args)
     options.user = &draw;
     arguments_logging(args);
     if (!destination)
-        destination = made = default_destination(source);
+        destination = made = default_destination(source, options.target);
     if (!destination)
         status = fail("not enough memory");
     else if (path_same(source, destination))

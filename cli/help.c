@@ -24,7 +24,7 @@ const command commands[] = {
      "the detections go to standard output. An input that cannot be read does not stop the others. Output files that "
      "exist are replaced, inputs never. Ctrl-C ends the run with every file complete up to there; a second one kills.",
      "@files", 1, SIZE_MAX, "an input: a picture, a video, a folder, or - for a y4m stream", command_detect},
-    {CMD_CONVERT, "convert", "turn a model into an ONNX file, smaller and faster, and check it",
+    {CMD_CONVERT, "convert", "turn a model into another file, smaller and faster, and check it",
      "MODEL [-o FILE] [OPTIONS]",
      "an ONNX file beside the checkpoint\n"
      "  yolk convert yolo26n.pt\n"
@@ -34,11 +34,14 @@ const command commands[] = {
      "  yolk convert yolo26n.pt -o yolo26n.onnx --dynamic\n"
      "8-bit integers, calibrated and checked on pictures like those it will see\n"
      "  yolk convert yolo26n.pt -o yolo26n_int8.onnx --precision int8 --calib images\n"
-     "Half precision, checked against ground truth\n"
+     "half precision, checked against ground truth\n"
      "  yolk convert yolo26n.pt -o yolo26n_fp16.onnx --precision fp16 \\\n"
-     "      --val val/images --labels val/labels\n",
+     "      --val val/images --labels val/labels\n"
+     "a TensorRT engine for an RTX 3090, which need not be here\n"
+     "  yolk convert yolo26n.pt --to tensorrt --gpu sm_86 --calib images\n",
      "A result in fp16 or int8 is checked before it gets its name: it must find what its source finds, or lose little "
-     "average precision. When it does not, there is no file and the exit status is 1.",
+     "average precision. When it does not, there is no file and the exit status is 1. TensorRT engines are built by "
+     "NVIDIA's Python package, which yolk says how to install, and can be loaded by ultralytics.",
      "@files", 1, 1, "a model file (.pt or .onnx)", command_convert},
     {CMD_COMPARE, "compare", "agreement and speed of two models, side by side", "A B [OPTIONS]",
      "how much faster is the second one?\n"

@@ -30,9 +30,10 @@ const option options[OPT_COUNT] = {
     [OPT_IMGSZ] = {"imgsz", 0, "N|HxW", "imgsz", G_MODEL, "320 416 480 640 960 1280", CMD_RUNS | CMD_CONVERT,
                    "network input: its long side, the other one following the video's aspect, or height x width; "
                    "still pictures get a square; for bench also a list of them (default: the model's own)"},
-    [OPT_BATCH] =
-        {"batch", 0, "auto|N", "batch", G_MODEL, "auto 1 2 4 8", CMD_RUNS,
-         "frames the network takes at once; for bench a list: 1,2,4 (default auto: by resolution and memory)"},
+    [OPT_BATCH] = {"batch", 0, "auto|N", "batch", G_MODEL, "auto 1 2 4 8", CMD_RUNS | CMD_CONVERT,
+                   "frames the network takes at once; for bench a list: 1,2,4 (default auto: by resolution and "
+                   "memory); for convert --to tensorrt the smallest, usual and largest batch, or the largest alone "
+                   "(default 1,8,16)"},
     [OPT_THREADS] = {"threads", 0, "N", "threads", G_MODEL, NULL, CMD_RUNS | CMD_CONVERT,
                      "inference threads (default 0: the physical cores)"},
     [OPT_STREAMS] = {"streams", 0, "N", "streams", G_MODEL, NULL, CMD_RUNS,
@@ -91,6 +92,11 @@ const option options[OPT_COUNT] = {
                         "the same for Prometheus' textfile collector, written anew every five seconds"},
     [OPT_OUTPUT] = {"output", 'o', "FILE", NULL, G_OUTPUT, "@files", CMD_CONVERT,
                     "file to write (default: the model's name with .onnx, beside it)"},
+    [OPT_TO] = {"to", 0, "KIND", NULL, G_OUTPUT, "onnx engine tensorrt", CMD_CONVERT,
+                "onnx, engine (yolk's own, for this machine) or tensorrt (default: by the ending of -o, else onnx)"},
+    [OPT_GPU] = {"gpu", 0, "sm_NN", NULL, G_OUTPUT, "sm_75 sm_80 sm_86 sm_89 sm_120", CMD_CONVERT,
+                 "tensorrt: the GPU to build for, by compute capability, e.g. sm_86 for an RTX 3090 (default: the one "
+                 "that is here)"},
     [OPT_CALIB] = {"calib", 0, "DIR|FILE", NULL, G_CHECK, "@files", CMD_CONVERT,
                    "int8: a folder of pictures, or a video, like those the model will see"},
     [OPT_CALIB_COUNT] = {"calib-count", 0, "N", NULL, G_CHECK, "32 64 128", CMD_CONVERT,

@@ -3,7 +3,8 @@
 #
 #   scripts/setup.sh [run] [test] [lint] [fuzz] [docs] [coverage] [packages-only|files-only]
 #
-# Without arguments it sets up "run": what `make demo` needs. It can be stopped and run again at any time; when
+# Without arguments it sets up "run": what `make demo` needs. "test" adds, among others, NVIDIA's TensorRT-RTX (95 MB),
+# with which the tests build engines. It can be stopped and run again at any time; when
 # everything is there it takes a second and no network. YOLK_NO_APT=1 leaves the system's packages alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -52,7 +53,7 @@ install_packages() {
 
 # A virtual environment of our own, for its pip alone: it reads the user's pip settings and installs nothing.
 make_venv() {
-    [ -x .deps/venv/bin/pip ] && return
+    .deps/venv/bin/python3 -m pip --version >/dev/null 2>&1 && return
     rm -rf .deps/venv .deps/venv.new
     python3 -m venv .deps/venv >&2 || die "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv"
 }
@@ -60,8 +61,9 @@ make_venv() {
 # get_wheel FOLDER REQUIREMENT PLATFORM SHA256 KEEP...: one line of deps.txt. The list of files put in place is
 # written last, under a hash of that line, so that a run cut anywhere is taken up again by the next one.
 get_wheel() {
-    local folder=$1 requirement=$2 platform=$3 sha256=$4 receipt new file
+    local folder=$1 requirement=$2 platform=$3 sha256=$4 python=312 receipt new file
     shift 4
+    [ "${folder##*.cp}" = "$folder" ] || python=${folder##*.cp}
     receipt=.deps/receipts/$folder-$(printf '%s\n' "$sha256" "$@" | sha256sum | cut -c1-16)
     if [ -e "$receipt" ] && (cd ".deps/$folder" && sha256sum --status -c "../../$receipt") 2>/dev/null; then
         return
@@ -72,8 +74,8 @@ get_wheel() {
     rm -rf "$new"
     mkdir -p "$new/wheel" "$new/files" .deps/receipts
     printf '%s --hash=sha256:%s\n' "$requirement" "$sha256" >"$new/requirement"
-    .deps/venv/bin/pip download -q --no-deps --require-hashes --only-binary=:all: --python-version 3.12 \
-        --implementation cp --abi cp312 --platform "$platform" -d "$new/wheel" -r "$new/requirement" >&2 </dev/null ||
+    .deps/venv/bin/python3 -m pip download -q --no-deps --require-hashes --only-binary=:all: \
+        --python-version "3.${python#3}" --implementation cp --abi "cp$python" --platform "$platform" -d "$new/wheel" -r "$new/requirement" >&2 </dev/null ||
         die "pip could not download $requirement; check the network and pip's settings (pip config list), then run this again"
     python3 scripts/unwheel.py "$new"/wheel/*.whl "$new/files" "$@"
     (cd "$new/files" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$new/receipt"
@@ -94,18 +96,24 @@ get_wheel() {
 }
 
 get_files() {
-    local architecture folder only requirement platform sha256 keep
+    local architecture folder only requirement platform sha256 keep python
     case $(uname -m) in
     x86_64) architecture=amd64 ;;
     aarch64 | arm64) architecture=arm64 ;;
     *) architecture=none && say "no OpenVINO for $(uname -m): yolk will have its reference backend only" ;;
     esac
+    python=$(python3 -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
+    if [ $want_tensorrt -eq 1 ] && [ $architecture = amd64 ] && ! grep -q "^tensorrt\.$python " scripts/deps.txt; then
+        say "TensorRT has no package for this Python ($python): the tests that build its engines will be skipped"
+    fi
     mkdir -p .deps
     exec 9>.deps/lock
     flock 9
     while read -r folder only requirement platform sha256 keep; do
         case $folder in '' | '#'*) continue ;; esac
         case $only in any | "$architecture") ;; *) continue ;; esac
+        case $folder in *.cp* | tensorrt) [ $want_tensorrt -eq 1 ] || continue ;; esac
+        case $folder in *.cp*) [ "${folder##*.}" = "$python" ] || continue ;; esac
         set -f # the patterns are for unwheel.py, not for the shell
         # shellcheck disable=SC2086
         set -- $keep
@@ -117,10 +125,14 @@ get_files() {
 packages=("${run_packages[@]}")
 want_packages=1
 want_files=1
+want_tensorrt=0
 for word in "$@"; do
     case $word in
     run) ;;
-    test) packages+=("${test_packages[@]}") ;;
+    test)
+        packages+=("${test_packages[@]}")
+        want_tensorrt=1
+        ;;
     lint) packages+=("${lint_packages[@]}") ;;
     fuzz) packages+=("${fuzz_packages[@]}") ;;
     docs) packages+=("${docs_packages[@]}") ;;

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "convert/job.h"
+#include "convert/tensorrt.h"
 #include "export/export.h"
 #include "import/import.h"
 
@@ -75,11 +76,29 @@ static yolk_status take_options(const yolk_convert_options *given, yolk_convert_
     return status == YOLK_OK ? check_needs(out) : status;
 }
 
-static yolk_status check_destination(const char *path)
+/* What kind of file it is to be, and whether its name says so. */
+static yolk_status choose_target(yk_job *job)
 {
-    if (yk_equal_ignoring_case(yk_extension(path), ".onnx"))
+    yolk_convert_options *o = &job->options;
+    const bool engine = yk_equal_ignoring_case(yk_extension(job->destination), ".engine");
+    const bool onnx = yk_equal_ignoring_case(yk_extension(job->destination), ".onnx");
+    if (!yolk_target_name(o->target))
+        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "target %d does not exist; it is onnx, engine or tensorrt",
+                       (int)o->target);
+    if (o->target == YOLK_TARGET_AUTO)
+        o->target = engine ? YOLK_TARGET_ENGINE : YOLK_TARGET_ONNX;
+    if (o->target != YOLK_TARGET_TENSORRT && o->gpu)
+        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT,
+                       "gpu '%s': only engines of TensorRT are built for a GPU; add --to tensorrt", o->gpu);
+    if (o->target == YOLK_TARGET_TENSORRT && engine) {
+        o->symmetric = 1; /* it knows no other integers */
+        return yk_tensorrt_check(o);
+    }
+    if (o->target == YOLK_TARGET_ONNX && onnx)
         return YOLK_OK;
-    return yk_fail(YOLK_ERROR_UNSUPPORTED, "%s: yolk writes .onnx files; end the name with .onnx", path);
+    if (o->target == YOLK_TARGET_TENSORRT)
+        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "%s: an engine's name ends with .engine", job->destination);
+    return yk_fail(YOLK_ERROR_UNSUPPORTED, "%s: yolk writes .onnx files; end the name with .onnx", job->destination);
 }
 
 static yolk_status check_size(yk_graph *g, const yk_job *job)
@@ -89,6 +108,10 @@ static yolk_status check_size(yk_graph *g, const yk_job *job)
         /* The answer is no when memory is short, too. */
         if (yk_graph_bind(g, 1, height, width) == YOLK_ERROR_OUT_OF_MEMORY)
             return YOLK_ERROR_OUT_OF_MEMORY;
+        if (!g->dynamic_batch && height == g->input_height && width == g->input_width)
+            return yk_fail(YOLK_ERROR_UNSUPPORTED,
+                           "%s: the model was made for batches of another size than 1; convert its .pt file instead",
+                           job->source);
         if (!g->dynamic_size)
             return yk_fail(YOLK_ERROR_UNSUPPORTED,
                            "%s: the model works for %dx%d (height x width) only, not for %lldx%lld", job->source,
@@ -101,6 +124,10 @@ static yolk_status check_size(yk_graph *g, const yk_job *job)
         return yk_fail(YOLK_ERROR_UNSUPPORTED,
                        "%s: the model was made for a fixed %s, which cannot be left open; convert its .pt file instead",
                        job->source, g->dynamic_size ? "batch" : "size");
+    if (job->options.target == YOLK_TARGET_TENSORRT && job->options.batch_most > 1 && !g->dynamic_batch)
+        return yk_fail(YOLK_ERROR_UNSUPPORTED,
+                       "%s: the model was made for a fixed batch; convert its .pt file instead, or give --batch 1",
+                       job->source);
     return YOLK_OK;
 }
 
@@ -132,10 +159,10 @@ static bool is_checked(const yolk_convert_options *o)
     return !o->no_validate && (o->precision != YOLK_PRECISION_FP32 || o->val);
 }
 
-/* What was written, read as anybody would read it. */
-static yolk_status read_back(yk_job *job, yk_atomic *file, const yk_buffer *bytes, yk_graph **out)
+/* What was written, read as anybody would read it; `file` NULL: out of memory. */
+static yolk_status read_back(yk_job *job, const yk_atomic *file, const yk_buffer *bytes, yk_graph **out)
 {
-    const char *path = yk_atomic_temporary(file);
+    const char *path = file ? yk_atomic_temporary(file) : NULL;
     const yk_import_options options = {.head = NULL};
     yk_map map = {0};
     yk_graph *g = NULL;
@@ -160,15 +187,26 @@ static yolk_status read_back(yk_job *job, yk_atomic *file, const yk_buffer *byte
     return YOLK_OK;
 }
 
-static yolk_status check_written(yk_job *job, yk_graph *source, yk_atomic *file, const yk_buffer *bytes)
+/* The check is `share` of what is left to do. */
+static yolk_status check_written(yk_job *job, yk_graph *source, const yk_atomic *file, const yk_buffer *bytes,
+                                 double share)
 {
     yk_graph *made = NULL;
     yolk_status status = read_back(job, file, bytes, &made);
-    yk_job_stage(job, 1 - job->from - job->span);
+    yk_job_stage(job, (1 - job->from - job->span) * share);
     if (status == YOLK_OK)
         status = yk_validate(job, source, made);
     yk_graph_destroy(&made);
     return status;
+}
+
+static yolk_status say_unchecked(yk_report *report)
+{
+    report->text = yk_strdup("not checked");
+    if (!report->text)
+        return YOLK_ERROR_OUT_OF_MEMORY;
+    report->public.text = report->text;
+    return YOLK_OK;
 }
 
 /* How it was checked comes after all else in the file, so that the bytes that were checked are those that stay. */
@@ -179,10 +217,9 @@ static yolk_status write_check(yk_job *job, yk_atomic *file)
     if (!is_checked(&job->options)) {
         if (job->options.precision == YOLK_PRECISION_FP32)
             return YOLK_OK;
-        report->text = yk_strdup("not checked");
-        if (!report->text)
-            return YOLK_ERROR_OUT_OF_MEMORY;
-        report->public.text = report->text;
+        yolk_status status = say_unchecked(report);
+        if (status != YOLK_OK)
+            return status;
     }
     yk_export_onnx_entry(&entry, "yolk_check", report->public.text);
     yolk_status status = yk_buffer_status(&entry);
@@ -209,12 +246,56 @@ static yolk_status write_model(yk_job *job, yk_graph *source, yk_graph *g)
         status = yk_atomic_write(file, bytes.data, bytes.size);
     job->report->public.bytes = bytes.size;
     if (status == YOLK_OK && is_checked(&job->options))
-        status = check_written(job, source, file, &bytes);
+        status = check_written(job, source, file, &bytes, 1);
     if (status == YOLK_OK)
         status = write_check(job, file);
     if (status == YOLK_OK)
         status = yk_atomic_commit(&file);
     yk_atomic_abort(&file);
+    yk_buffer_free(&bytes);
+    return status;
+}
+
+/* TensorRT gets the model as ONNX. That is what is checked, here, where the GPU need not be. */
+static yolk_status write_tensorrt(yk_job *job, yk_graph *source, yk_graph *g)
+{
+    const yk_onnx_options onnx = {.dynamic = g->dynamic_batch, .fixed_size = true, .metadata = true};
+    yk_report *report = job->report;
+    yk_buffer bytes = {0}, header = {0};
+    yk_tensorrt built = {.library = ""};
+    yk_atomic *file = NULL;
+    yolk_status status = prepare_head(g, job);
+    if (status == YOLK_OK)
+        status = yk_graph_bind(g, 1, job->height, job->width);
+    if (status == YOLK_OK)
+        status = yk_export_onnx(g, &onnx, &bytes);
+    if (status == YOLK_OK)
+        status = yk_atomic_open(job->destination, &file);
+    if (status == YOLK_OK && is_checked(&job->options))
+        status = check_written(job, source, NULL, &bytes, 0.7);
+    else if (status == YOLK_OK)
+        status = say_unchecked(report);
+    if (status == YOLK_OK && is_checked(&job->options)) {
+        char *text = yk_format("%s, as ONNX on the processor", report->text);
+        status = text ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
+        yk_free(text ? report->text : NULL);
+        report->public.text = report->text = text ? text : report->text;
+    }
+    yk_job_stage(job, 1 - job->from - job->span);
+    if (status == YOLK_OK)
+        status = yk_tensorrt_build(job, &bytes, &built);
+    if (status == YOLK_OK)
+        status = yk_tensorrt_header(job, g, &built, &header);
+    if (status == YOLK_OK)
+        status = yk_atomic_write(file, header.data, header.size);
+    if (status == YOLK_OK)
+        status = yk_atomic_write(file, built.plan.data, built.plan.size);
+    report->public.bytes = header.size + built.plan.size;
+    if (status == YOLK_OK)
+        status = yk_atomic_commit(&file);
+    yk_atomic_abort(&file);
+    yk_tensorrt_free(&built);
+    yk_buffer_free(&header);
     yk_buffer_free(&bytes);
     return status;
 }
@@ -226,7 +307,7 @@ static yolk_status open_source(yk_job *job, yk_graph **out)
     const yolk_convert_options *o = &job->options;
     const yk_import_options import = {.head = o->head};
     struct stat s;
-    yolk_status status = check_destination(job->destination);
+    yolk_status status = choose_target(job);
     if (status == YOLK_OK)
         status = yk_import_file(job->source, &import, out);
     if (status != YOLK_OK)
@@ -237,6 +318,8 @@ static yolk_status open_source(yk_job *job, yk_graph **out)
     status = check_size(*out, job);
     if (status == YOLK_OK)
         status = check_source(*out, job);
+    if (status == YOLK_OK && o->target == YOLK_TARGET_TENSORRT)
+        status = yk_tensorrt_find(job);
     if (status == YOLK_OK && (o->precision == YOLK_PRECISION_INT8 || is_checked(o)))
         status = yk_backend_choose(o->backend, "cpu", &job->backend);
     return status;
@@ -253,7 +336,8 @@ static yolk_status convert(yk_job *job)
     if (status == YOLK_OK && job->options.precision == YOLK_PRECISION_INT8)
         status = yk_convert_int8(job, &g);
     if (status == YOLK_OK)
-        status = write_model(job, source, g);
+        status =
+            job->options.target == YOLK_TARGET_TENSORRT ? write_tensorrt(job, source, g) : write_model(job, source, g);
     yk_graph_destroy(&source);
     yk_graph_destroy(&g);
     return status;

@@ -5,9 +5,10 @@
 #include "graph/graph.h"
 
 typedef struct yk_onnx_options {
-    bool dynamic;  /* batch, height and width are left open ("batch", "height", "width") instead of the binding's */
-    bool metadata; /* write ultralytics' metadata: names, stride, task, imgsz, and yolk's own: family, head */
-    bool u8_input; /* not used by files: the input is N x H x W x 3 bytes and the first nodes convert it */
+    bool dynamic;    /* batch, height and width are left open ("batch", "height", "width") instead of the binding's */
+    bool fixed_size; /* with `dynamic`: the batch alone is left open */
+    bool metadata;   /* write ultralytics' metadata: names, stride, task, imgsz, and yolk's own: family, head */
+    bool u8_input;   /* not used by files: the input is N x H x W x 3 bytes and the first nodes convert it */
 } yk_onnx_options;
 
 /* Writes a bound graph as an ONNX model (opset 17, IR 8) into `out`. Fused activations become their ONNX nodes. */

@@ -91,8 +91,9 @@ static void write_input(yk_onnx_writer *w)
     const yk_shape *shape = &g->values[g->input].shape;
     if (shape->rank == 4)
         channels.value = shape->dims[1];
-    if (open) {
+    if (open)
         snprintf(batch.name, sizeof batch.name, "batch");
+    if (open && !w->options->fixed_size) {
         snprintf(height.name, sizeof height.name, "height");
         snprintf(width.name, sizeof width.name, "width");
     }
@@ -132,6 +133,8 @@ static void write_output(yk_onnx_writer *w, int index)
             continue;
         if (i == 0)
             snprintf(dims[i].name, sizeof dims[i].name, "batch");
+        else if (w->options->fixed_size)
+            continue;
         else if (i == anchors)
             snprintf(dims[i].name, sizeof dims[i].name, "anchors");
         else if ((raw && i >= 2) || g->head.kind == YK_HEAD_UNKNOWN)

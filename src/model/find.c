@@ -163,23 +163,26 @@ static size_t read_start(const char *path, uint8_t *bytes, size_t size)
     return n > 0 ? (size_t)n : 0;
 }
 
-/* ultralytics writes the length of its JSON as 4 bytes, the JSON, then TensorRT's plan, which begins with "ftrt". */
-typedef enum kind { KIND_ENGINE, KIND_ZIP, KIND_PLAN, KIND_ULTRALYTICS, KIND_OTHER, KIND_UNREADABLE } kind;
+/* ultralytics writes the length of its JSON as 4 bytes, the JSON, then TensorRT's plan, and yolk does the same for
+ * those who read it. A plan begins with "ftrt", or "vtrt" when it is TensorRT-RTX's. */
+typedef enum kind { KIND_ENGINE, KIND_ZIP, KIND_PLAN, KIND_ULTRALYTICS, KIND_BUILT, KIND_OTHER, KIND_UNREADABLE } kind;
 
 static kind kind_of(const char *path)
 {
-    uint8_t start[8];
+    uint8_t start[12] = {0};
     size_t n = read_start(path, start, sizeof start);
     if (n == 0)
         return KIND_UNREADABLE;
     if (yk_engine_matches(start, n))
         return KIND_ENGINE;
-    if (n == sizeof start && memcmp(start, "PK\3\4", 4) == 0)
+    if (n < 8)
+        return KIND_OTHER;
+    if (memcmp(start, "PK\3\4", 4) == 0)
         return KIND_ZIP;
-    if (n == sizeof start && memcmp(start, "ftrt", 4) == 0)
+    if (memcmp(start, "ftrt", 4) == 0 || memcmp(start, "vtrt", 4) == 0)
         return KIND_PLAN;
-    if (n == sizeof start && start[2] < 0x10 && start[3] == 0 && start[4] == '{' && start[5] == '"')
-        return KIND_ULTRALYTICS;
+    if (start[2] < 0x10 && start[3] == 0 && start[4] == '{' && start[5] == '"')
+        return memcmp(start + 6, "yolk\":", 6) == 0 ? KIND_BUILT : KIND_ULTRALYTICS;
     return KIND_OTHER;
 }
 
@@ -202,6 +205,7 @@ const char *yk_model_format(const char *path)
     case KIND_ENGINE:
     case KIND_PLAN:
     case KIND_ULTRALYTICS:
+    case KIND_BUILT:
         return "engine";
     case KIND_OTHER:
     case KIND_UNREADABLE:
@@ -213,11 +217,14 @@ const char *yk_model_format(const char *path)
 yolk_status yk_model_refuse_engine(const char *path)
 {
     kind k = kind_of(path);
-    if (k == KIND_PLAN || k == KIND_ULTRALYTICS)
+    if (k == KIND_PLAN || k == KIND_ULTRALYTICS || k == KIND_BUILT)
         return yk_fail(YOLK_ERROR_UNSUPPORTED,
                        "%s: this is a TensorRT engine%s, which runs only with the TensorRT and on the GPU it was built "
                        "for; give the .pt or .onnx it was made from",
-                       path, k == KIND_ULTRALYTICS ? " exported by ultralytics" : "");
+                       path,
+                       k == KIND_ULTRALYTICS ? " exported by ultralytics"
+                       : k == KIND_BUILT     ? " that yolk built for others"
+                                             : "");
     if (k == KIND_OTHER && strcmp(yk_extension(path), ".engine") == 0)
         return yk_fail(YOLK_ERROR_UNSUPPORTED,
                        "%s: this is not an engine that yolk knows; give the .pt or .onnx it was made from", path);
