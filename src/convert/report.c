@@ -76,7 +76,7 @@ static const char style[] =
     "*{box-sizing:border-box}"
     "body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,-apple-system,\"Segoe UI\",Roboto,"
     "\"Helvetica Neue\",Arial,sans-serif;-webkit-text-size-adjust:100%}"
-    "main{max-width:1120px;margin:0 auto;padding:28px 20px 48px}"
+    "main{max-width:1200px;margin:0 auto;padding:28px 20px 48px}"
     "h1{font-size:1.65rem;line-height:1.25;margin:0 0 4px;overflow-wrap:anywhere}"
     "h2{font-size:1.15rem;margin:36px 0 4px}"
     "p{margin:0 0 10px;color:var(--soft);max-width:75ch}"

@@ -137,9 +137,9 @@ static void charts(yk_buffer *b, const yolk_benchmark_report *r, yolk_size size)
 
 static void table(yk_buffer *b, const yolk_benchmark_report *r, yolk_size size)
 {
-    static const char *const columns[] = {"Batch",       "Runs",  "Frames/s", "ms/frame", "Mean", "Std",
-                                          "Min",         "p50",   "p90",      "p95",      "p99",  "Max",
-                                          "Network p50", "First", "Compile",  "Memory"};
+    static const char *const columns[] = {"Batch",   "Runs",  "Frames/s", "ms/frame", "Mean", "Std",
+                                          "Min",     "p50",   "p90",      "p95",      "p99",  "Max",
+                                          "Network", "First", "Compile",  "Memory"};
     yk_html_table_begin(b, columns, YK_COUNT(columns), 0);
     for (size_t i = 0; i < r->row_count; i++) {
         const yolk_benchmark_row *row = &r->rows[i];
@@ -154,13 +154,14 @@ static void table(yk_buffer *b, const yolk_benchmark_report *r, yolk_size size)
             yk_buffer_text(b, "</td></tr>\n");
             continue;
         }
-        const double times[] = {t->mean, t->std, t->min,           t->p50,        t->p90,         t->p95,
-                                t->p99,  t->max, row->network.p50, row->first_ms, row->prepare_ms};
+        const double times[] = {t->mean, t->std, t->min, t->p50, t->p90, t->p95, t->p99, t->max, row->network.p50};
         yk_buffer_format(b, "<td>%d%s</td>", t->runs, row->cut ? "*" : "");
         yk_html_cell_number(b, row->fps, 1);
         yk_html_cell_number(b, row->ms_per_frame, 2);
         for (size_t k = 0; k < YK_COUNT(times); k++)
             yk_html_cell_number(b, times[k], 2);
+        yk_html_cell_number(b, row->first_ms, 1);
+        yk_html_cell_number(b, row->prepare_ms, 0);
         yk_html_cell_bytes(b, row->memory_peak);
         yk_buffer_text(b, "</tr>\n");
     }
