@@ -1,6 +1,6 @@
 /* How much memory there is for this process, by the kernel and by the control groups around it. */
-#ifndef YK_MEMORY_H
-#define YK_MEMORY_H
+#ifndef YK_PROCESS_MEMORY_H
+#define YK_PROCESS_MEMORY_H
 
 #include "base/base.h"
 

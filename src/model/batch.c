@@ -5,11 +5,18 @@
 
 #include "model/model.h"
 
+/* A network run that went well. */
+typedef struct run {
+    int place, frames; /* place: of the device among the model's replicas */
+    uint64_t ns;
+    bool first; /* of the first model */
+} run;
+
 struct yk_batch {
     yk_batch *next; /* among the spare ones */
     yk_set *set;
     int room, count;
-    int *runs; /* frames of each network run of the first model, in order */
+    run *runs; /* those of the first model in the order of their frames */
     size_t run_count, run_capacity;
     yk_flight flights[YK_ENSEMBLE_MODELS]; /* one a model */
 };
@@ -143,19 +150,17 @@ void yk_batch_start(yk_batch *b, int count)
         yk_flight_start(&b->flights[i], count);
 }
 
-static yolk_status note_run(yk_batch *b, const yk_flight *f, int count)
+static yolk_status note_run(yk_batch *b, const yk_flight *f, const yk_flight *part)
 {
-    if (f != &b->flights[0])
-        return YOLK_OK;
     yolk_status status = yk_grow(&b->runs, &b->run_capacity, b->run_count + 1, sizeof *b->runs);
     if (status == YOLK_OK)
-        b->runs[b->run_count++] = count;
+        b->runs[b->run_count++] = (run){part->place, part->count, part->run_ns, f == &b->flights[0]};
     return status;
 }
 
 /* Runs frames from `first` on again, as many as have room in the place that is found. Returns their number, or 0 after
  * setting `*status`; both are 0 and YOLK_OK when there may be another place. */
-static int run_part(yk_flight *f, int first, uint32_t *avoid, yolk_status *status)
+static int run_part(yk_batch *b, yk_flight *f, int first, uint32_t *avoid, yolk_status *status)
 {
     yk_session_key key = f->key;
     yk_flight part = {0};
@@ -183,6 +188,8 @@ static int run_part(yk_flight *f, int first, uint32_t *avoid, yolk_status *statu
         yk_fail(part.status, "%s", part.error);
     }
     const bool done = part.status == YOLK_OK;
+    if (done)
+        *status = note_run(b, f, &part);
     yk_flight_end(&part);
     return done ? count : 0;
 }
@@ -191,12 +198,8 @@ static yolk_status run_again(yk_batch *b, yk_flight *f)
 {
     uint32_t avoid = 0;
     yolk_status status = YOLK_OK;
-    for (int done = 0; done < f->count && status == YOLK_OK;) {
-        int count = run_part(f, done, &avoid, &status);
-        if (count > 0)
-            status = note_run(b, f, count);
-        done += count;
-    }
+    for (int done = 0; done < f->count && status == YOLK_OK;)
+        done += run_part(b, f, done, &avoid, &status);
     return status;
 }
 
@@ -204,7 +207,7 @@ static yolk_status complete(yk_batch *b, yk_flight *f)
 {
     yk_flight_wait(f);
     if (f->status == YOLK_OK)
-        return note_run(b, f, f->count);
+        return note_run(b, f, f);
     if (f->kept)
         return run_again(b, f);
     yk_fail(f->status, "%s", f->error);
@@ -236,23 +239,26 @@ static void hand_over(yk_batch *b, yk_detections *out)
 
 static void add_to_counters(const yk_batch *b, const yk_detections *out, uint64_t fuse_ns)
 {
-    yk_counters *c = b->set->counters;
-    uint64_t fill = 0, run = 0, decode = fuse_ns;
+    uint64_t fill = 0, ns = 0, decode = fuse_ns;
     for (int i = 0; i < b->set->count; i++) {
         fill += b->flights[i].fill_ns;
-        run += b->flights[i].run_ns;
+        ns += b->flights[i].run_ns;
         decode += b->flights[i].decode_ns;
     }
-    yk_counters_stage(c, YOLK_STAGE_PREPROCESS, b->count, fill);
-    yk_counters_stage(c, YOLK_STAGE_INFER, b->count, run);
-    yk_counters_stage(c, YOLK_STAGE_POSTPROCESS, b->count, decode);
+    yk_counts *counts = yk_counters_begin(b->set->counters);
+    yk_counts_stage(counts, YOLK_STAGE_PREPROCESS, b->count, fill);
+    yk_counts_stage(counts, YOLK_STAGE_INFER, b->count, ns);
+    yk_counts_stage(counts, YOLK_STAGE_POSTPROCESS, b->count, decode);
     for (size_t i = 0; i < b->run_count; i++) {
+        const run *r = &b->runs[i];
+        yk_counts_device(counts, r->place, r->frames, r->ns);
         uint64_t found = 0;
-        for (int k = 0; k < b->runs[i]; k++)
-            found += out[k].count;
-        yk_counters_batch(c, b->runs[i], found);
-        out += b->runs[i];
+        for (int k = 0; r->first && k < r->frames; k++)
+            found += out++->count;
+        if (r->first)
+            yk_counts_batch(counts, r->frames, found);
     }
+    yk_counters_end(counts);
 }
 
 yolk_status yk_batch_finish(yk_batch *b, yk_detections *out)

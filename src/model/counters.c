@@ -1,8 +1,6 @@
 #include "model/counters.h"
 
 #include <sched.h>
-#include <stdio.h>
-#include <string.h>
 
 /* Of `begun`: the set that is current. Adding it once more changes to the other one. */
 #define CURRENT ((uint64_t)1 << 63)
@@ -218,36 +216,30 @@ static void read_stage(const yk_stage_counts *s, yolk_stage_stats *out)
     }
 }
 
-static void read_device(const yk_counters *c, const yk_counts *set, int i, yolk_device_stats *out)
+static void read_device(const yk_device_counts *d, yolk_device_stats *out)
 {
-    const yk_device_counts *d = &set->devices[i];
     *out = (yolk_device_stats){.frames = atomic_load(&d->frames),
                                .batches = atomic_load(&d->batches),
-                               .busy_seconds = (double)atomic_load(&d->busy_ns) / 1e9,
-                               .memory_bytes = atomic_load(&c->devices[i].memory),
-                               .lost = atomic_load(&c->devices[i].lost)};
-    memcpy(out->name, c->devices[i].name, sizeof out->name);
+                               .busy_seconds = (double)atomic_load(&d->busy_ns) / 1e9};
     if (out->frames > 0)
         out->mean_ms = out->busy_seconds * 1e3 / (double)out->frames;
 }
 
-static void read_counts(const yk_counters *c, const yk_counts *set, yolk_stats *out)
+static void read_counts(const yk_counts *set, yolk_stats *out)
 {
     uint64_t first = atomic_load(&set->first_ns), last = atomic_load(&set->last_ns);
     *out = (yolk_stats){.frames = atomic_load(&set->frames),
                         .batches = atomic_load(&set->batches),
                         .detections = atomic_load(&set->detections),
-                        .seconds = last > first ? (double)(last - first) / 1e9 : 0,
-                        .device_count = c->device_count};
+                        .seconds = last > first ? (double)(last - first) / 1e9 : 0};
     for (int s = 0; s < YOLK_STAGE_COUNT; s++)
         read_stage(&set->stages[s], &out->stages[s]);
     for (int i = 0; i < YOLK_STATS_BATCHES; i++)
         out->batch_sizes[i] = atomic_load(&set->sizes[i]);
     for (int i = 0; i < YOLK_STATS_DEVICES; i++) {
-        read_device(c, set, i, &out->devices[i]);
-        /* One that works counts even when nobody has told its name. */
+        read_device(&set->devices[i], &out->devices[i]);
         if (out->devices[i].batches > 0)
-            out->device_count = YK_MAX(out->device_count, i + 1);
+            out->device_count = i + 1;
     }
 }
 
@@ -255,44 +247,10 @@ void yk_counters_read(yk_counters *c, yolk_stats *out)
 {
     lock(c);
     yk_counts *old = turn(c);
-    read_counts(c, old, out);
+    read_counts(old, out);
     move_all(old, other(c, old));
     atomic_fetch_add(&other(c, old)->ended, take(&old->ended));
     unlock(c);
     out->fps = out->seconds > 0 ? (double)out->frames / out->seconds : 0;
     yolk_memory_read(&out->memory);
-}
-
-/* ---- devices ---- */
-
-static bool grow(yk_counters *c, int device)
-{
-    if (device < 0 || device >= YOLK_STATS_DEVICES)
-        return false;
-    c->device_count = YK_MAX(c->device_count, device + 1);
-    return true;
-}
-
-void yk_counters_device_name(yk_counters *c, int device, const char *name)
-{
-    lock(c);
-    if (grow(c, device))
-        snprintf(c->devices[device].name, sizeof c->devices[device].name, "%s", name);
-    unlock(c);
-}
-
-void yk_counters_device_memory(yk_counters *c, int device, uint64_t bytes)
-{
-    lock(c);
-    if (grow(c, device))
-        atomic_store(&c->devices[device].memory, bytes);
-    unlock(c);
-}
-
-void yk_counters_device_lost(yk_counters *c, int device, bool lost)
-{
-    lock(c);
-    if (grow(c, device))
-        atomic_store(&c->devices[device].lost, lost);
-    unlock(c);
 }

@@ -38,16 +38,10 @@ typedef struct yk_counts {
 typedef struct yk_counters {
     _Atomic uint64_t begun; /* changes; the top bit says which set is current */
     yk_counts sets[2];
-    atomic_flag reading; /* one reader at a time; guards `devices` too */
-    struct {
-        char name[32];
-        _Atomic uint64_t memory;
-        atomic_bool lost;
-    } devices[YOLK_STATS_DEVICES];
-    int device_count;
+    atomic_flag reading; /* one reader at a time */
 } yk_counters;
 
-/* Around figures that belong together. What is between them takes no lock and never waits. */
+/* Around figures that belong together. Neither they nor what is between them takes a lock or waits. */
 yk_counts *yk_counters_begin(yk_counters *c);
 void yk_counters_end(yk_counts *set);
 /* A batch of `frames` took `nanoseconds` in a stage, and is through it now. */
@@ -62,14 +56,9 @@ void yk_counters_stage(yk_counters *c, yolk_stage stage, int frames, uint64_t na
 void yk_counters_batch(yk_counters *c, int frames, uint64_t detections);
 void yk_counters_device(yk_counters *c, int device, int frames, uint64_t nanoseconds);
 
-/* Facts about a device, which outlive yk_counters_reset(). Numbers are places in the setting `device`; those past
- * YOLK_STATS_DEVICES are ignored. */
-void yk_counters_device_name(yk_counters *c, int device, const char *name);
-void yk_counters_device_memory(yk_counters *c, int device, uint64_t bytes);
-void yk_counters_device_lost(yk_counters *c, int device, bool lost);
-
 void yk_counters_reset(yk_counters *c);
-void yk_counters_read(yk_counters *c, yolk_stats *out); /* all but memory.limit */
+/* All but the limit of memory, and names, memory and loss of devices. Not between begin() and end(). */
+void yk_counters_read(yk_counters *c, yolk_stats *out);
 
 int yk_bucket_of(uint64_t nanoseconds);
 double yk_bucket_middle(int bucket); /* nanoseconds */

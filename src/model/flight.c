@@ -38,6 +38,7 @@ static void give_back(yk_flight *f, yk_flight_state state)
     yk_model *m = s->replica->model;
     s->slots[f->slot].taken = false;
     s->replica->frames -= s->key.batch;
+    f->place = (int)(s->replica - m->replicas);
     f->session = NULL;
     f->state = state;
     yk_session_leave(s);

@@ -28,7 +28,8 @@ yolk_status yk_model_make_room(yk_model *m, uint64_t need)
 {
     const uint64_t limit = (uint64_t)m->config.memory_limit_mb << 20;
     while (limit > 0) {
-        uint64_t now = yk_memory_resident();
+        uint64_t now;
+        yolk_memory_usage(&now, NULL);
         if (now <= limit && need <= limit - now)
             return YOLK_OK;
         if (!drop_idle(m))

@@ -153,6 +153,10 @@ yolk_status yolk_manager_stats(const yolk_manager *manager, yolk_stats *out)
 {
     yk_counters_read((yk_counters *)&manager->counters, out);
     out->memory.limit = (uint64_t)manager->config.memory_limit_mb << 20;
+    yk_set *set = served(manager);
+    if (set)
+        yk_set_devices(set, out);
+    yk_set_release(&set);
     return YOLK_OK;
 }
 

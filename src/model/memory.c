@@ -1,12 +1,5 @@
 #include "model/memory.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "yolk/stats.h"
-
 static uint64_t value_bytes(const yk_graph *g, yk_id id)
 {
     int64_t count = yk_shape_count(&g->values[id].shape);
@@ -46,23 +39,4 @@ yolk_status yk_memory_estimate(const yk_graph *g, yk_need *out)
     out->frame = (most + kept) / (uint64_t)YK_MAX(g->bound[0], 1);
     yk_free(last_use);
     return YOLK_OK;
-}
-
-uint64_t yk_memory_resident(void)
-{
-    char text[128];
-    uint64_t bytes = 0;
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        ssize_t n = read(fd, text, sizeof text - 1);
-        close(fd);
-        text[n > 0 ? n : 0] = '\0';
-        /* Pages in all, then those that are resident. */
-        const char *space = strchr(text, ' ');
-        if (space)
-            bytes = (uint64_t)strtoull(space, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
-    }
-    if (bytes == 0)
-        yolk_memory_usage(&bytes, NULL);
-    return bytes;
 }

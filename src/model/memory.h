@@ -11,7 +11,5 @@ typedef struct yk_need {
 
 /* By the shapes of a bound graph. */
 yolk_status yk_memory_estimate(const yk_graph *g, yk_need *out);
-/* Resident bytes of this process; 0 when unknown. Takes a few microseconds. */
-uint64_t yk_memory_resident(void);
 
 #endif

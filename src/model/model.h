@@ -125,6 +125,9 @@ int yk_set_batch(const yk_set *set, int width, int height);
 /* Frames a batch and way of running for `count` frames at hand. */
 yk_session_key yk_set_choose(const yk_set *set, yolk_size size, int batch, size_t count);
 
+/* Adds names, memory and loss of the devices. */
+void yk_set_devices(yk_set *set, yolk_stats *out);
+
 /* ---- batch.c ---- */
 yolk_status yk_batch_open_as(yk_set *set, yk_session_key key, yk_batch **out);
 void yk_batch_free_spare(yk_set *set);

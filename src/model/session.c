@@ -112,9 +112,11 @@ void yk_session_clear(yk_session *s)
 static uint64_t taken(const yk_replica *r)
 {
     const yk_backend *b = r->model->backend;
-    if (strcmp(b->kind, "cpu") == 0)
-        return yk_memory_resident();
-    return UINT64_MAX - b->free_memory(r->device);
+    uint64_t resident;
+    if (strcmp(b->kind, "cpu") != 0)
+        return UINT64_MAX - b->free_memory(r->device);
+    yolk_memory_usage(&resident, NULL);
+    return resident;
 }
 
 /* What the session took, if that is to be believed: on the processor others take and give memory meanwhile, and what

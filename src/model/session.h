@@ -54,6 +54,7 @@ typedef struct yk_flight {
     yk_session *session;
     yk_flight_state state; /* guarded by the model's mutex from start() on */
     int slot, room, count;
+    int place;            /* of the device that ran it among the model's replicas, once it is done */
     yk_letterbox *fits;   /* one a frame */
     yk_detections *lists; /* likewise */
     size_t capacity, list_capacity;

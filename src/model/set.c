@@ -1,8 +1,11 @@
 /* The models that are served together. */
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "model/model.h"
+
+_Static_assert((int)YK_MAX_DEVICES <= (int)YOLK_STATS_DEVICES, "statistics have room for every device");
 
 yk_set *yk_set_retain(yk_set *set)
 {
@@ -144,4 +147,22 @@ yk_session_key yk_set_choose(const yk_set *set, yolk_size size, int batch, size_
             batch /= 2;
     }
     return (yk_session_key){.size = size, .batch = batch, .latency = count <= (size_t)batch};
+}
+
+void yk_set_devices(yk_set *set, yolk_stats *out)
+{
+    for (int i = 0; i < set->count; i++) {
+        yk_model *m = set->models[i];
+        pthread_mutex_lock(&m->mutex);
+        for (int k = 0; k < m->replica_count; k++) {
+            const yk_replica *r = &m->replicas[k];
+            yolk_device_stats *d = &out->devices[k];
+            snprintf(d->name, sizeof d->name, "%s", r->name);
+            d->lost = d->lost || r->lost;
+            for (int s = 0; s < YK_KEPT_SESSIONS; s++)
+                d->memory_bytes += r->kept[s] ? r->kept[s]->bytes : 0;
+        }
+        out->device_count = YK_MAX(out->device_count, m->replica_count);
+        pthread_mutex_unlock(&m->mutex);
+    }
 }
