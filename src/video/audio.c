@@ -1,12 +1,17 @@
 #include "video/audio.h"
 
+typedef struct stream {
+    int target;   /* its number in the output, or -1 */
+    int64_t last; /* decoding time written last, in the output's units */
+} stream;
+
 struct yk_audio {
     AVFormatContext *in;
     AVPacket *packet; /* the next one, when `pending` */
     bool pending, ended;
     int64_t start; /* microseconds: when the video begins */
-    int *targets;  /* of each stream that was there at first: its number in the output, or -1 */
-    int count;     /* of them */
+    int count;     /* of streams that were there at first */
+    stream *streams;
 };
 
 static int64_t video_start(const AVFormatContext *in)
@@ -22,7 +27,7 @@ static yolk_status add_streams(yk_audio *a, const char *path, AVFormatContext *o
 {
     for (int i = 0; i < a->count; i++) {
         AVStream *from = a->in->streams[i];
-        a->targets[i] = -1;
+        a->streams[i] = (stream){.target = -1, .last = -1};
         if (from->codecpar->codec_type == AVMEDIA_TYPE_AUDIO &&
             avformat_query_codec(out->oformat, from->codecpar->codec_id, FF_COMPLIANCE_NORMAL) != 0) {
             AVStream *to = avformat_new_stream(out, NULL);
@@ -31,7 +36,7 @@ static yolk_status add_streams(yk_audio *a, const char *path, AVFormatContext *o
             to->codecpar->codec_tag = 0;
             to->time_base = from->time_base;
             av_dict_copy(&to->metadata, from->metadata, 0);
-            a->targets[i] = to->index;
+            a->streams[i].target = to->index;
             ++*count;
             continue;
         }
@@ -64,9 +69,9 @@ yolk_status yk_audio_open(const char *path, AVFormatContext *out, yk_audio **aud
     }
     a->start = video_start(a->in);
     a->count = (int)a->in->nb_streams;
-    a->targets = yk_calloc(a->in->nb_streams, sizeof(*a->targets));
+    a->streams = yk_calloc(a->in->nb_streams, sizeof(*a->streams));
     a->packet = av_packet_alloc();
-    if (!a->targets)
+    if (!a->streams)
         goto fail;
     status = a->packet ? add_streams(a, path, out, &count) : yk_fail_memory(sizeof(AVPacket));
     if (status != YOLK_OK || count == 0)
@@ -85,11 +90,14 @@ static bool read_next(yk_audio *a)
 {
     while (av_read_frame(a->in, a->packet) >= 0) {
         AVPacket *p = a->packet;
-        if (p->stream_index < a->count && a->targets[p->stream_index] >= 0 && p->pts != AV_NOPTS_VALUE) {
+        if (p->stream_index < a->count && a->streams[p->stream_index].target >= 0 && p->pts != AV_NOPTS_VALUE) {
             int64_t shift = av_rescale_q(a->start, AV_TIME_BASE_Q, a->in->streams[p->stream_index]->time_base);
-            p->pts -= shift;
-            p->dts = p->dts != AV_NOPTS_VALUE ? p->dts - shift : p->pts;
-            if (p->pts >= 0 && p->dts >= 0)
+            bool fits = !__builtin_sub_overflow(p->pts, shift, &p->pts);
+            if (p->dts == AV_NOPTS_VALUE)
+                p->dts = p->pts;
+            else
+                fits = !__builtin_sub_overflow(p->dts, shift, &p->dts) && fits;
+            if (fits && p->pts >= 0 && p->dts >= 0)
                 return true;
         }
         av_packet_unref(p);
@@ -109,11 +117,18 @@ int yk_audio_write(yk_audio *a, AVFormatContext *out, double until)
         const AVStream *from = a->in->streams[p->stream_index];
         if ((double)p->pts * av_q2d(from->time_base) >= until)
             break;
-        int target = a->targets[p->stream_index];
-        av_packet_rescale_ts(p, from->time_base, out->streams[target]->time_base);
-        p->stream_index = target;
-        p->pos = -1;
+        stream *s = &a->streams[p->stream_index];
+        av_packet_rescale_ts(p, from->time_base, out->streams[s->target]->time_base);
         a->pending = false;
+        /* Where recordings were joined or damaged times go back, which files cannot hold: that sound is left out. */
+        bool strict = !(out->oformat->flags & AVFMT_TS_NONSTRICT);
+        if (p->dts < s->last + strict || p->pts < p->dts) {
+            av_packet_unref(p);
+            continue;
+        }
+        s->last = p->dts;
+        p->stream_index = s->target;
+        p->pos = -1;
         int error = av_interleaved_write_frame(out, p);
         if (error < 0)
             return error;
@@ -128,7 +143,7 @@ void yk_audio_close(yk_audio **audio)
         return;
     av_packet_free(&a->packet);
     avformat_close_input(&a->in);
-    yk_free(a->targets);
+    yk_free(a->streams);
     yk_free(a);
     *audio = NULL;
 }

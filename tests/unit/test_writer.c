@@ -245,6 +245,59 @@ static void audio_of_a_real_clip_is_kept(void **state)
     free(image.planes[0]);
 }
 
+/* Flash video with sound alone: plain samples at the given milliseconds, whatever order they are in. */
+static const char *sound_at(const char *name, const int *times, int count)
+{
+    enum { SAMPLES = 1102 };
+    yk_buffer b = {0};
+    yk_buffer_add(&b, "FLV\1\4\0\0\0\x9\0\0\0\0", 13);
+    for (int i = 0; i < count; i++) {
+        const unsigned size = 1 + 2 * SAMPLES, t = (unsigned)times[i], whole = size + 11;
+        const uint8_t head[] = {8,
+                                (uint8_t)(size >> 16),
+                                (uint8_t)(size >> 8),
+                                (uint8_t)size,
+                                (uint8_t)(t >> 16),
+                                (uint8_t)(t >> 8),
+                                (uint8_t)t,
+                                0,
+                                0,
+                                0,
+                                0,
+                                0x36};
+        const uint8_t tail[] = {0, (uint8_t)(whole >> 16), (uint8_t)(whole >> 8), (uint8_t)whole};
+        uint8_t samples[2 * SAMPLES];
+        memset(samples, i + 1, sizeof(samples));
+        yk_buffer_add(&b, head, sizeof(head));
+        yk_buffer_add(&b, samples, sizeof(samples));
+        yk_buffer_add(&b, tail, sizeof(tail));
+    }
+    const char *path = yk_temp_write(name, b.data, b.size);
+    yk_buffer_free(&b);
+    return path;
+}
+
+/* Joined recordings have such times; the pictures must not be lost for them. */
+static void sound_whose_times_go_back_is_left_out(void **state)
+{
+    (void)state;
+    static const int times[] = {0, 100, 200, 50, 150, 300, 400};
+    yolk_image image = clip_frame(64, 48, 0);
+    yolk_video_writer_options options = options_for(64, 48);
+    options.audio_from = sound_at("back.flv", times, YK_COUNT(times));
+    yolk_video *video = written("back.mkv", &image, &options, 25);
+    int frames;
+    assert_int_equal(yolk_video_get_info(video)->has_audio, 1);
+    assert_int_equal(clip_read_all(video, &frames), YOLK_END);
+    assert_int_equal(frames, 25);
+    yolk_video_close(&video);
+    yk_buffer kept = {0};
+    assert_int_equal(audio_bytes(yk_temp_path("back.mkv"), &kept), 5 * 2 * 1102);
+    assert_int_equal(((const uint8_t *)kept.data)[3 * 2 * 1102], 6);
+    yk_buffer_free(&kept);
+    free(image.planes[0]);
+}
+
 /* ---- what goes wrong ---- */
 
 static void an_unfinished_video_leaves_no_trace(void **state)
@@ -380,6 +433,7 @@ int main(void)
         cmocka_unit_test(every_format_is_taken),
         cmocka_unit_test(other_sizes_are_scaled_and_times_rise),
         cmocka_unit_test(audio_is_copied_and_cut),
+        cmocka_unit_test(sound_whose_times_go_back_is_left_out),
         cmocka_unit_test(audio_of_a_real_clip_is_kept),
         cmocka_unit_test(an_unfinished_video_leaves_no_trace),
         cmocka_unit_test(what_cannot_be_written_gets_a_sentence),
