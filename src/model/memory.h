@@ -1,6 +1,6 @@
 /* What a network will need before it is compiled, and the limit that the settings put on it. */
-#ifndef YK_MEMORY_H
-#define YK_MEMORY_H
+#ifndef YK_MODEL_MEMORY_H
+#define YK_MODEL_MEMORY_H
 
 #include "graph/graph.h"
 
