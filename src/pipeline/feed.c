@@ -169,7 +169,9 @@ static void count_frames(yk_run *run, int64_t *expected)
     for (size_t i = 0; run->options.progress && videos > 1 && videos <= FEW && i < run->sources.count; i++) {
         const yk_source *s = &run->sources.items[i];
         yolk_video *video = NULL;
-        if (s->error || s->still || strcmp(s->path, "-") == 0 || yolk_video_open(s->path, NULL, &video) != YOLK_OK)
+        /* What is no file, such as a pipe, can be read once only. */
+        if (s->error || s->still || strcmp(s->path, "-") == 0 || !yk_is_file(s->path) ||
+            yolk_video_open(s->path, NULL, &video) != YOLK_OK)
             continue;
         expected[i] = expected_frames(run, yolk_video_get_info(video));
         yolk_video_close(&video);

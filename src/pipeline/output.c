@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +15,8 @@ yolk_status yk_write_all(int fd, const char *name, const void *bytes, size_t siz
         ssize_t n = write(fd, (const char *)bytes + *written, size - *written);
         if (n >= 0)
             *written += (size_t)n;
+        else if (errno == EAGAIN) /* a pipe that another program has told not to wait */
+            poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
         else if (errno != EINTR)
             return yk_fail_errno(errno, "%s", name);
     }

@@ -57,6 +57,7 @@ void yk_run_fail(yk_run *run, yolk_status status)
 {
     atomic_store(&run->failure, status);
     atomic_store(&run->stop, true);
+    yk_interrupt_raise(run->interrupt);
 }
 
 /* ---- progress ---- */

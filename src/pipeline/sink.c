@@ -25,7 +25,12 @@ typedef struct callback_sink {
 static yolk_status call(yolk_sink *sink, const yolk_result *result)
 {
     callback_sink *s = (callback_sink *)sink;
-    return s->callback(s->user, result);
+    yolk_status status = s->callback(s->user, result);
+    /* It may have no sentence to leave, and an older one would be about something else. */
+    if (status != YOLK_OK && yk_last_status() != status)
+        return yk_fail(status, "%s: the program ended the run at frame %lld: %s", result->source,
+                       (long long)result->frame, yolk_status_sentence(status));
+    return status;
 }
 
 static yolk_status end_calls(yolk_sink *sink, bool failed)

@@ -141,7 +141,9 @@ static yolk_status begin_video(annotated_sink *s, const yolk_result *result)
     options.scale = scale_of(s, result->image);
     options.fps_num = result->fps_num;
     options.fps_den = result->fps_den;
-    options.audio_from = strcmp(result->source, "-") == 0 ? NULL : result->source;
+    /* What is no file, such as a pipe, can be read once only. */
+    bool again = strcmp(result->source, "-") != 0 && yk_is_file(result->source);
+    options.audio_from = again ? result->source : NULL;
     status = yolk_video_writer_open(path, &options, &s->writer);
     if (status == YOLK_OK || !options.audio_from)
         return status;

@@ -11,8 +11,9 @@ static bool is_still(const char *path)
     if (yk_names_video(path) || strcmp(path, "-") == 0)
         return false;
     uint8_t head[32];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t size = fd >= 0 && yk_is_file(path) ? read(fd, head, sizeof(head)) : 0;
+    /* Opening and closing a pipe would end its writer. */
+    int fd = yk_is_file(path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    ssize_t size = fd >= 0 ? read(fd, head, sizeof(head)) : 0;
     if (fd >= 0)
         close(fd);
     return (size > 0 && yk_sniff_picture(head, (size_t)size)) || yk_names_picture(path);

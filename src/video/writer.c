@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <libavutil/opt.h>
 
@@ -125,7 +126,11 @@ yolk_status yk_writer_check(const char *path)
 {
     const char *name;
     yk_atomic *file = NULL;
+    struct stat facts;
     yolk_status status = choose_format(path, &name);
+    /* Opening and closing a pipe would end its reader. */
+    if (status == YOLK_OK && stat(path, &facts) == 0 && S_ISFIFO(facts.st_mode))
+        return YOLK_OK;
     if (status == YOLK_OK)
         status = yk_atomic_open(path, &file);
     yk_atomic_abort(&file);
@@ -294,8 +299,8 @@ yolk_status yk_writer_begin(yolk_video_writer *w, const yolk_image *image, yolk_
         view.height = w->height;
     }
     status = yk_scaler_run(&w->scaler, &view, w->frame, SWS_BICUBIC);
-    if (status == YOLK_OK && !w->codec)
-        status = open_encoder(w, w->frame);
+    if (status == YOLK_OK && !w->codec && (status = open_encoder(w, w->frame)) != YOLK_OK)
+        avcodec_free_context(&w->codec);
     if (status == YOLK_OK && canvas)
         yk_image_of_frame(w->frame, canvas);
     return status;

@@ -177,6 +177,24 @@ load helper
     json_lines rest 7
 }
 
+@test "pipes by name: read once, written once" {
+    need "$MODEL"
+    clip 5 clip.mp4
+    mkfifo in.pipe out.mkv
+    mkdir folder
+    ffmpeg -nostdin -v error -y -i clip.mp4 -f yuv4mpegpipe in.pipe &
+    detect clip.mp4 in.pipe --save-video folder --save-jsonl lines.jsonl
+    exits 0
+    wait
+    json_lines lines.jsonl 10
+    [ "$(frames_in folder/in.mp4)" -eq 5 ]
+    cat out.mkv >got.mkv &
+    detect clip.mp4 --save-video out.mkv
+    exits 0
+    wait
+    [ "$(frames_in got.mkv)" -eq 5 ]
+}
+
 @test "other containers and codecs" {
     need "$MODEL"
     clip 5 a.mkv

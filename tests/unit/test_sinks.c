@@ -2,11 +2,13 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 
 #include <jansson.h>
 
+#include "pipeline/sink.h"
 #include "video_test.h"
 
 static yolk_detection some[] = {{1.005f, 2, 30.456f, 41.2f, 0.912345f, 0, "person", 0},
@@ -333,6 +335,56 @@ static void short_memory_is_survived(void **state)
     }
 }
 
+/* ---- what programs around yolk do ---- */
+
+static yolk_status give_up(void *user, const yolk_result *result)
+{
+    (void)user;
+    (void)result;
+    return YOLK_ERROR_CANCELED;
+}
+
+static void a_function_need_not_leave_a_sentence(void **state)
+{
+    (void)state;
+    yolk_sink *sink;
+    yolk_result r = result_of("a.mp4", 0, 12, 0.5, 0);
+    assert_ok(yolk_sink_open_callback(give_up, NULL, 0, &sink));
+    yk_fail(YOLK_ERROR_IO, "something of long ago");
+    assert_fails(yolk_sink_write(sink, &r), YOLK_ERROR_CANCELED, "a.mp4: the program ended the run at frame 12");
+    assert_ok(yolk_sink_finish(&sink));
+}
+
+static void *drain(void *user)
+{
+    char bytes[1000];
+    size_t *total = user;
+    for (ssize_t n; (n = read((int)total[1], bytes, sizeof(bytes))) > 0;)
+        total[0] += (size_t)n;
+    return NULL;
+}
+
+static void a_pipe_that_does_not_wait_is_waited_for(void **state)
+{
+    (void)state;
+    enum { SIZE = 1 << 20 };
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    size_t total[2] = {0, (size_t)ends[0]}, written;
+    char *bytes = calloc(1, SIZE);
+    pthread_t reader;
+    assert_non_null(bytes);
+    assert_int_equal(pthread_create(&reader, NULL, drain, total), 0);
+    assert_ok(yk_write_all(ends[1], "pipe", bytes, SIZE, &written));
+    close(ends[1]);
+    pthread_join(reader, NULL);
+    close(ends[0]);
+    assert_int_equal(written, SIZE);
+    assert_int_equal(total[0], SIZE);
+    free(bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -349,6 +401,8 @@ int main(void)
         cmocka_unit_test(a_closed_pipe_is_told),
         cmocka_unit_test(functions_are_called),
         cmocka_unit_test(short_memory_is_survived),
+        cmocka_unit_test(a_function_need_not_leave_a_sentence),
+        cmocka_unit_test(a_pipe_that_does_not_wait_is_waited_for),
     };
     return cmocka_run_group_tests_name("sinks", tests, yk_temp_make, yk_temp_remove);
 }

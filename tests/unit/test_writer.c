@@ -3,6 +3,7 @@
 #include <math.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <libavformat/avformat.h>
 
@@ -348,6 +349,36 @@ static void what_cannot_be_written_gets_a_sentence(void **state)
     assert_false(yk_is_file(yk_temp_path("a.mp4")));
 }
 
+/* MJPEG takes full range only. Trying again is no way around that. */
+static void an_encoder_that_cannot_start_never_does(void **state)
+{
+    (void)state;
+    yolk_image image = clip_frame(64, 48, 0);
+    yolk_video_writer_options options = options_for(64, 48);
+    options.encoder = "mjpeg";
+    yolk_video_writer *writer;
+    assert_ok(yolk_video_writer_open(yk_temp_path("m.mkv"), &options, &writer));
+    for (int i = 0; i < 2; i++)
+        assert_fails(yolk_video_writer_write(writer, &image, i), YOLK_ERROR_INVALID_ARGUMENT,
+                     "encoder mjpeg cannot be started");
+    assert_ok(yolk_video_writer_finish(&writer));
+    free(image.planes[0]);
+}
+
+/* Opening it waits for a reader, and closing it again would end that one. */
+static void a_pipe_is_not_opened_to_look(void **state)
+{
+    (void)state;
+    const char *path = yk_temp_path("pipe.mkv");
+    yolk_sink *sink;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    alarm(20);
+    assert_ok(yolk_sink_open_annotated(path, 1, &sink));
+    alarm(0);
+    assert_ok(yolk_sink_finish(&sink));
+    assert_int_equal(unlink(path), 0);
+}
+
 static void other_encoders_can_be_named(void **state)
 {
     (void)state;
@@ -437,6 +468,8 @@ int main(void)
         cmocka_unit_test(audio_of_a_real_clip_is_kept),
         cmocka_unit_test(an_unfinished_video_leaves_no_trace),
         cmocka_unit_test(what_cannot_be_written_gets_a_sentence),
+        cmocka_unit_test(an_encoder_that_cannot_start_never_does),
+        cmocka_unit_test(a_pipe_is_not_opened_to_look),
         cmocka_unit_test(other_encoders_can_be_named),
         cmocka_unit_test(a_full_disk_is_told),
         cmocka_unit_test(short_memory_is_survived),
