@@ -388,3 +388,12 @@ uint64_t yk_graph_parameters(const yk_graph *g)
     }
     return total;
 }
+
+const char *yk_graph_precision(const yk_graph *g)
+{
+    for (int i = 0; i < g->node_count; i++) {
+        if (g->nodes[i].op == YK_OP_QUANTIZE)
+            return "int8";
+    }
+    return g->fp16_source ? "fp16" : "fp32";
+}

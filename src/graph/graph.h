@@ -282,6 +282,7 @@ yolk_status yk_graph_index(yk_graph *g); /* after values were moved: makes names
 /* Values that are computed from nothing but constants, for importers that need them now: data or NULL. */
 const int64_t *yk_graph_int64(const yk_graph *g, yk_id value, int64_t *count); /* of an I64 constant */
 uint64_t yk_graph_parameters(const yk_graph *g);
+const char *yk_graph_precision(const yk_graph *g); /* of its weights: "fp32", "fp16", "int8" */
 
 /* ---- builder.c: the layers that importers make. x is NCHW; `name` names the nodes; all return the result's id ----
  * An input that is YK_NONE gives YK_NONE and leaves the last error as it is: a chain of calls is checked at its end. */

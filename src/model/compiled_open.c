@@ -6,8 +6,6 @@
 #include "model/model.h"
 #include "yolk/yolk.h"
 
-enum { LARGEST_FIXED_BATCH = 256 };
-
 /* What becomes of an engine. */
 typedef enum verdict {
     TAKE,
@@ -139,17 +137,6 @@ static verdict open_engine(yk_compiled *c, const request *r, const char *named)
 
 /* ---- sources ---- */
 
-static int find_fixed_batch(const yk_graph *g)
-{
-    if (g->dynamic_batch)
-        return 0;
-    for (int batch = 1; batch <= LARGEST_FIXED_BATCH; batch++) {
-        if (yk_graph_accepts(g, batch, g->input_height, g->input_width))
-            return batch;
-    }
-    return 1; /* whose binding says what does not fit */
-}
-
 static yolk_status open_source(yk_compiled *c, const request *r)
 {
     const char *head = r->config->head;
@@ -158,7 +145,7 @@ static yolk_status open_source(yk_compiled *c, const request *r)
     if (status != YOLK_OK)
         return status;
     yk_graph *g = c->graph = c->network;
-    c->fixed_batch = find_fixed_batch(g);
+    c->fixed_batch = yk_engine_fixed_batch(g);
     status = yk_graph_bind(g, YK_MAX(c->fixed_batch, 1), g->input_height, g->input_width);
     return status == YOLK_OK ? status : yk_fail_prefix(status, "%s: ", c->path);
 }
@@ -196,7 +183,7 @@ static yolk_status prepare_keeping(yk_compiled *c, const request *r, const char 
         yolk_status status = yk_engine_source_read(c->path, &h->source);
         if (status != YOLK_OK)
             return status;
-        h->precision = (char *)yk_precision_of(c->graph);
+        h->precision = (char *)yk_graph_precision(c->graph);
         h->check = c->graph->check ? c->graph->check : (char *)"";
         h->calibration = "";
         h->parameters = yk_graph_parameters(c->graph);
@@ -220,7 +207,7 @@ static void describe_device(yk_compiled *c, const yk_backend *backend, int devic
     if (backend->fingerprint)
         backend->fingerprint(device, &(yk_compile_options){.device = device}, text, sizeof text);
     if (text[0])
-        snprintf(c->fingerprint, sizeof c->fingerprint, "yolk %s, %s, %s", yolk_version(), backend->name, text);
+        yk_engine_fingerprint(backend->name, text, c->fingerprint, sizeof c->fingerprint);
 }
 
 /* ---- all together ---- */

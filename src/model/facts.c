@@ -11,15 +11,6 @@ static const char *head_name(const yk_head *head)
     return yk_head_kind_name(head->kind);
 }
 
-const char *yk_precision_of(const yk_graph *g)
-{
-    for (int i = 0; i < g->node_count; i++) {
-        if (g->nodes[i].op == YK_OP_QUANTIZE)
-            return "int8";
-    }
-    return g->fp16_source ? "fp16" : "fp32";
-}
-
 static bool copy_classes(const yk_graph *g, yk_facts *out)
 {
     out->class_names = yk_calloc((size_t)g->head.classes, sizeof *out->class_names);
@@ -59,7 +50,7 @@ yolk_status yk_facts_make(const char *path, const yk_graph *g, yk_facts *out)
     info->file_bytes = stat(path, &s) == 0 ? (uint64_t)s.st_size : 0;
     if (g) {
         info->head = head_name(&g->head);
-        info->precision = yk_precision_of(g);
+        info->precision = yk_graph_precision(g);
         info->stride = g->stride;
         info->input_height = g->input_height;
         info->input_width = g->input_width;

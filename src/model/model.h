@@ -40,7 +40,6 @@ typedef struct yk_facts {
 /* From an imported graph, or from the last error when `g` is NULL. */
 yolk_status yk_facts_make(const char *path, const yk_graph *g, yk_facts *out);
 yolk_status yk_facts_of_engine(const char *path, const yk_engine *engine, yk_facts *out);
-const char *yk_precision_of(const yk_graph *g); /* of its weights: "fp32", "fp16", "int8" */
 void yk_facts_free(yk_facts *facts);
 
 /* ---- model.c ---- */

@@ -1,5 +1,6 @@
 /* Opening an engine file: nothing of it is used before its hash was found right. */
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -194,6 +195,23 @@ void yk_engine_bind(const yk_engine *e, size_t index)
     g->values[g->input].shape = (yk_shape){.rank = 4, .dims = {f->batch, 3, f->height, f->width}};
     for (int i = 0; i < g->output_count; i++)
         g->values[g->outputs[i]].shape = f->outputs[i];
+}
+
+void yk_engine_fingerprint(const char *backend, const char *text, char *out, size_t size)
+{
+    snprintf(out, size, "yolk %s, %s, %s", yolk_version(), backend, text);
+}
+
+int yk_engine_fixed_batch(yk_graph *g)
+{
+    enum { LARGEST = 256 };
+    if (g->dynamic_batch)
+        return 0;
+    for (int batch = 1; batch <= LARGEST; batch++) {
+        if (yk_graph_accepts(g, batch, g->input_height, g->input_width))
+            return batch;
+    }
+    return 1; /* whose binding says what does not fit */
 }
 
 /* ---- the source ---- */

@@ -95,5 +95,8 @@ yolk_status yk_engine_add(const char *path, const yk_engine_header *header, yk_e
                           const yk_engine_part *form);
 
 void yk_engine_header_free(yk_engine_header *h);
+/* What compiled forms depend on: this yolk, the backend, and what the backend says. */
+void yk_engine_fingerprint(const char *backend, const char *text, char *out, size_t size);
+int yk_engine_fixed_batch(yk_graph *g); /* the one batch that the model can run; 0: any */
 
 #endif
