@@ -94,11 +94,12 @@ static yolk_status choose_target(yk_job *job)
         o->symmetric = 1; /* it knows no other integers */
         return yk_tensorrt_check(o);
     }
-    if (o->target == YOLK_TARGET_ONNX && onnx)
+    if (o->target == YOLK_TARGET_ONNX ? onnx : engine)
         return YOLK_OK;
-    if (o->target == YOLK_TARGET_TENSORRT)
+    if (o->target != YOLK_TARGET_ONNX)
         return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "%s: an engine's name ends with .engine", job->destination);
-    return yk_fail(YOLK_ERROR_UNSUPPORTED, "%s: yolk writes .onnx files; end the name with .onnx", job->destination);
+    return yk_fail(YOLK_ERROR_UNSUPPORTED, "%s: yolk writes .onnx and .engine files; end the name with one of these",
+                   job->destination);
 }
 
 static yolk_status check_size(yk_graph *g, const yk_job *job)
@@ -154,7 +155,7 @@ static yolk_status prepare_head(yk_graph *g, const yk_job *job)
 
 /* ---- the file ---- */
 
-static bool is_checked(const yolk_convert_options *o)
+bool yk_is_checked(const yolk_convert_options *o)
 {
     return !o->no_validate && (o->precision != YOLK_PRECISION_FP32 || o->val);
 }
@@ -188,8 +189,7 @@ static yolk_status read_back(yk_job *job, const yk_atomic *file, const yk_buffer
 }
 
 /* The check is `share` of what is left to do. */
-static yolk_status check_written(yk_job *job, yk_graph *source, const yk_atomic *file, const yk_buffer *bytes,
-                                 double share)
+yolk_status yk_check_written(yk_job *job, yk_graph *source, const yk_atomic *file, const yk_buffer *bytes, double share)
 {
     yk_graph *made = NULL;
     yolk_status status = read_back(job, file, bytes, &made);
@@ -200,7 +200,7 @@ static yolk_status check_written(yk_job *job, yk_graph *source, const yk_atomic 
     return status;
 }
 
-static yolk_status say_unchecked(yk_report *report)
+yolk_status yk_say_unchecked(yk_report *report)
 {
     report->text = yk_strdup("not checked");
     if (!report->text)
@@ -214,10 +214,10 @@ static yolk_status write_check(yk_job *job, yk_atomic *file)
 {
     yk_report *report = job->report;
     yk_buffer entry = {0};
-    if (!is_checked(&job->options)) {
+    if (!yk_is_checked(&job->options)) {
         if (job->options.precision == YOLK_PRECISION_FP32)
             return YOLK_OK;
-        yolk_status status = say_unchecked(report);
+        yolk_status status = yk_say_unchecked(report);
         if (status != YOLK_OK)
             return status;
     }
@@ -245,8 +245,8 @@ static yolk_status write_model(yk_job *job, yk_graph *source, yk_graph *g)
     if (status == YOLK_OK)
         status = yk_atomic_write(file, bytes.data, bytes.size);
     job->report->public.bytes = bytes.size;
-    if (status == YOLK_OK && is_checked(&job->options))
-        status = check_written(job, source, file, &bytes, 1);
+    if (status == YOLK_OK && yk_is_checked(&job->options))
+        status = yk_check_written(job, source, file, &bytes, 1);
     if (status == YOLK_OK)
         status = write_check(job, file);
     if (status == YOLK_OK)
@@ -271,11 +271,11 @@ static yolk_status write_tensorrt(yk_job *job, yk_graph *source, yk_graph *g)
         status = yk_export_onnx(g, &onnx, &bytes);
     if (status == YOLK_OK)
         status = yk_atomic_open(job->destination, &file);
-    if (status == YOLK_OK && is_checked(&job->options))
-        status = check_written(job, source, NULL, &bytes, 0.7);
+    if (status == YOLK_OK && yk_is_checked(&job->options))
+        status = yk_check_written(job, source, NULL, &bytes, 0.7);
     else if (status == YOLK_OK)
-        status = say_unchecked(report);
-    if (status == YOLK_OK && is_checked(&job->options)) {
+        status = yk_say_unchecked(report);
+    if (status == YOLK_OK && yk_is_checked(&job->options)) {
         char *text = yk_format("%s, as ONNX on the processor", report->text);
         status = text ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
         yk_free(text ? report->text : NULL);
@@ -320,7 +320,7 @@ static yolk_status open_source(yk_job *job, yk_graph **out)
         status = check_source(*out, job);
     if (status == YOLK_OK && o->target == YOLK_TARGET_TENSORRT)
         status = yk_tensorrt_find(job);
-    if (status == YOLK_OK && (o->precision == YOLK_PRECISION_INT8 || is_checked(o)))
+    if (status == YOLK_OK && (o->precision == YOLK_PRECISION_INT8 || yk_is_checked(o)))
         status = yk_backend_choose(o->backend, "cpu", &job->backend);
     return status;
 }
@@ -329,15 +329,18 @@ static yolk_status convert(yk_job *job)
 {
     yk_graph *source = NULL, *g = NULL;
     yolk_status status = open_source(job, &g);
-    if (status == YOLK_OK && is_checked(&job->options))
+    if (status == YOLK_OK && yk_is_checked(&job->options))
         status = yk_graph_copy(g, &source);
     if (status == YOLK_OK && job->options.precision == YOLK_PRECISION_FP16)
         status = yk_convert_fp16(job, &g);
     if (status == YOLK_OK && job->options.precision == YOLK_PRECISION_INT8)
         status = yk_convert_int8(job, &g);
-    if (status == YOLK_OK)
-        status =
-            job->options.target == YOLK_TARGET_TENSORRT ? write_tensorrt(job, source, g) : write_model(job, source, g);
+    if (status == YOLK_OK && job->options.target == YOLK_TARGET_TENSORRT)
+        status = write_tensorrt(job, source, g);
+    else if (status == YOLK_OK && job->options.target == YOLK_TARGET_ENGINE)
+        status = yk_convert_engine(job, source, g);
+    else if (status == YOLK_OK)
+        status = write_model(job, source, g);
     yk_graph_destroy(&source);
     yk_graph_destroy(&g);
     return status;

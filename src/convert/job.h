@@ -23,6 +23,7 @@ typedef struct yk_report {
     yolk_kept_layer *kept;
     size_t kept_capacity;
     char *text;
+    char calibration[65]; /* int8: SHA-256 of the pictures that ranges were measured on */
 } yk_report;
 yolk_status yk_report_keep(yk_report *r, const char *name, const char *format, ...) YK_PRINTF(3, 4);
 
@@ -65,6 +66,17 @@ bool yk_output_error(const yk_head *head, const yk_shape *shapes, const float *c
 /* ---- quantize.c, half.c: change `g`, and say in the report what stayed float ---- */
 yolk_status yk_convert_int8(yk_job *job, yk_graph **g);
 yolk_status yk_convert_fp16(yk_job *job, yk_graph **g);
+
+/* ---- convert.c ---- */
+bool yk_is_checked(const yolk_convert_options *o);
+/* Reads back what was written to `file`, NULL: only to `bytes`, and checks it. That is `share` of what is left to do.
+ */
+yolk_status yk_check_written(yk_job *job, yk_graph *source, const yk_atomic *file, const yk_buffer *bytes,
+                             double share);
+yolk_status yk_say_unchecked(yk_report *report);
+
+/* ---- engine.c ---- */
+yolk_status yk_convert_engine(yk_job *job, yk_graph *source, yk_graph *g);
 
 /* ---- validate.c ---- */
 

@@ -348,6 +348,8 @@ yolk_status yk_convert_int8(yk_job *job, yk_graph **graph)
     if (status == YOLK_OK)
         status = yk_samples_load(job, job->options.calib, job->options.calib_count, &s.g->head, &samples);
     s.first = yk_calibration_part(samples.count);
+    if (status == YOLK_OK)
+        yk_sha256_hex(samples.bytes, (size_t)s.first * samples.each, job->report->calibration);
     job->report->public.calib_pictures = s.first;
     if (status == YOLK_OK)
         status = yk_calibrate(job, s.g, group, &samples, s.first, job->options.symmetric != 0, &ranges);

@@ -194,7 +194,7 @@ bool yk_model_is_engine(const char *path)
 bool yk_model_is_foreign_engine(const char *path)
 {
     const kind k = kind_of(path);
-    return k == KIND_PLAN || k == KIND_ULTRALYTICS;
+    return k == KIND_PLAN || k == KIND_ULTRALYTICS || k == KIND_BUILT;
 }
 
 const char *yk_model_format(const char *path)
