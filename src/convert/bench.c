@@ -19,7 +19,8 @@ typedef struct bench {
     yolk_size own_size;     /* where no sizes are asked for */
     const yolk_size *sizes; /* of the options, or that */
     size_t size_count;
-    int fixed_batch; /* the only one that the model takes; 0: any */
+    uint64_t frame_bytes; /* that a frame of that size keeps alive in the network */
+    int fixed_batch;      /* the only one that the model takes; 0: any */
     const int *batches;
     size_t batch_count;
 } bench;
@@ -80,8 +81,11 @@ static yolk_status look_at_model(bench *b)
         status = yolk_manager_input_size(manager, 1, 1, 1, &b->own_size);
     yk_set *set = status == YOLK_OK ? yk_manager_set(manager) : NULL;
     if (set) {
+        const int batch = YK_MAX(set->models[0]->fixed_batch, 1);
         b->fixed_batch = set->models[0]->fixed_batch;
         yk_set_release(&set);
+        status = yk_bench_live_peak(manager, b->own_size, batch, &b->frame_bytes);
+        b->frame_bytes /= (uint64_t)batch;
     }
     yolk_manager_destroy(&manager);
     return status;
@@ -112,7 +116,8 @@ static double added(const yolk_benchmark_row *row)
     return row->memory_peak > row->memory_before ? (double)(row->memory_peak - row->memory_before) : 0;
 }
 
-/* Bytes that a row will add, by what the rows before it of the same size have added; 0 when nothing is known. */
+/* Bytes that a row will add, by what the rows before it of the same size have added, with one such row by what its
+ * frames keep alive; 0 when nothing is known. */
 static double expected_memory(const bench *b, const yolk_benchmark_row *row)
 {
     const yolk_benchmark_row *last = NULL, *earlier = NULL;
@@ -124,7 +129,8 @@ static double expected_memory(const bench *b, const yolk_benchmark_row *row)
     }
     if (!last)
         return 0;
-    double each = added(last) / last->batch;
+    double each = (double)b->frame_bytes * row->input.width * row->input.height /
+                  ((double)b->own_size.width * b->own_size.height);
     if (earlier && earlier->batch != last->batch)
         each = (added(last) - added(earlier)) / (last->batch - earlier->batch);
     return added(last) + YK_MAX(each, 0) * (row->batch - last->batch);

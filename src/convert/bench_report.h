@@ -17,6 +17,9 @@ typedef struct yk_bench_report {
 /* bench_steps.c: fills in steps and layers; `config` has the batch and input size that everything is measured at. */
 yolk_status yk_bench_steps(yk_bench_report *r, const yolk_config *config, const char *model, yk_clock *clock);
 
+/* Bytes of values that are alive at once in a run of a whole batch, as the network was imported. */
+yolk_status yk_bench_live_peak(const yolk_manager *manager, yolk_size size, int batch, uint64_t *bytes);
+
 /* bench_report.c */
 yolk_status yk_bench_finish(yk_bench_report *r); /* writes its JSON */
 

@@ -75,47 +75,82 @@ static void keep_largest(yk_bench_report *r, const yk_graph *g, const uint64_t *
     }
 }
 
+/* Bytes alive while each node runs, allocated, and the most of them. */
+static yolk_status make_live(const yk_graph *g, uint64_t **out, uint64_t *peak)
+{
+    int *last = yk_calloc((size_t)g->value_count, sizeof *last);
+    *out = yk_calloc((size_t)g->node_count, sizeof **out);
+    yolk_status status = last && *out ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
+    *peak = 0;
+    if (status == YOLK_OK) {
+        find_last_uses(g, last);
+        find_live_bytes(g, last, *out);
+        for (int n = 0; n < g->node_count; n++)
+            *peak = YK_MAX(*peak, (*out)[n]);
+    }
+    yk_free(last);
+    return status;
+}
+
 static yolk_status list_layers(yk_bench_report *r, const yk_graph *g)
 {
     yolk_benchmark_report *p = &r->public;
-    int *last = yk_calloc((size_t)g->value_count, sizeof *last);
-    uint64_t *live = yk_calloc((size_t)g->node_count, sizeof *live);
+    uint64_t *live;
     bool *taken = yk_calloc((size_t)g->node_count, sizeof *taken);
-    yolk_status status = last && live && taken ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
+    yolk_status status = make_live(g, &live, &p->live_peak_bytes);
+    if (!taken)
+        status = YOLK_ERROR_OUT_OF_MEMORY;
     if (status == YOLK_OK) {
-        find_last_uses(g, last);
-        find_live_bytes(g, last, live);
         keep_largest(r, g, live, taken);
-        for (int n = 0; n < g->node_count; n++)
-            p->live_peak_bytes = YK_MAX(p->live_peak_bytes, live[n]);
         for (int v = 0; v < g->value_count; v++)
             p->weight_bytes += g->values[v].data && !g->values[v].bound ? value_bytes(g, v) : 0;
         p->layers = r->layers;
         status = yk_texts_status(&r->texts);
     }
-    yk_free(last);
     yk_free(live);
     yk_free(taken);
     return status;
 }
 
-/* A copy, as the manager's own graph may be bound anew at any time. */
-static yolk_status look_at_layers(yk_bench_report *r, const yolk_manager *manager, yolk_size size, int batch)
+/* The manager's graph bound to a size: a copy, as its own may be bound anew at any time. */
+static yolk_status copy_graph(const yolk_manager *manager, yolk_size size, int batch, yk_graph **out)
 {
     yk_set *set = yk_manager_set(manager);
-    yk_graph *g = NULL;
+    *out = NULL;
     if (!set)
         return YOLK_ERROR_NOT_FOUND;
     yk_model *m = set->models[0];
     pthread_mutex_lock(&m->compile_mutex);
-    yolk_status status = yk_graph_copy(m->graph, &g);
+    yolk_status status = yk_graph_copy(m->graph, out);
     pthread_mutex_unlock(&m->compile_mutex);
     if (status == YOLK_OK)
-        status = yk_graph_bind(g, batch, size.height, size.width);
+        status = yk_graph_bind(*out, batch, size.height, size.width);
+    if (status != YOLK_OK)
+        yk_graph_destroy(out);
+    yk_set_release(&set);
+    return status;
+}
+
+static yolk_status look_at_layers(yk_bench_report *r, const yolk_manager *manager, yolk_size size, int batch)
+{
+    yk_graph *g;
+    yolk_status status = copy_graph(manager, size, batch, &g);
     if (status == YOLK_OK)
         status = list_layers(r, g);
     yk_graph_destroy(&g);
-    yk_set_release(&set);
+    return status;
+}
+
+yolk_status yk_bench_live_peak(const yolk_manager *manager, yolk_size size, int batch, uint64_t *bytes)
+{
+    yk_graph *g;
+    uint64_t *live = NULL;
+    *bytes = 0;
+    yolk_status status = copy_graph(manager, size, batch, &g);
+    if (status == YOLK_OK)
+        status = make_live(g, &live, bytes);
+    yk_free(live);
+    yk_graph_destroy(&g);
     return status;
 }
 

@@ -170,7 +170,7 @@ static yolk_status whole_pipeline(video_bench *b, int64_t most, double *fps)
     if (status != YOLK_OK)
         return status;
     *fps = rate((int64_t)report.stats.frames, start);
-    b->clock.done += (double)b->total;
+    b->clock.done += (double)(most > 0 ? YK_MIN(most, b->total) : b->total);
     /* Times are those since the model was loaded, of all rounds so far. */
     memcpy(r->stages, report.stats.stages, sizeof r->stages);
     r->detections = report.stats.detections;
@@ -190,7 +190,6 @@ static yolk_status warm_up(video_bench *b, const yolk_config *config, const char
         status = whole_pipeline(b, FRAMES, &unused);
     if (status == YOLK_OK)
         status = yolk_manager_load(b->pipeline, model, 0);
-    b->clock.done = 0;
     return status;
 }
 
@@ -227,7 +226,7 @@ static yolk_status measure(video_bench *b, const char *model)
     if (status == YOLK_OK)
         status = look_at_video(b);
     const int64_t network_frames = YK_MIN(b->total, 100);
-    b->clock.total = b->options.rounds * ((double)b->total * 1.1 + (double)network_frames);
+    b->clock.total = 2.0 * FRAMES + b->options.rounds * ((double)b->total * 1.1 + (double)network_frames);
     if (status == YOLK_OK)
         status = warm_up(b, &config, model);
     for (int i = 0; i < b->options.rounds && status == YOLK_OK; i++) {
