@@ -23,10 +23,13 @@ static bool find_measured(yk_model *m, yolk_size size, uint64_t *frame, uint64_t
 static yolk_status estimate(yk_model *m, yolk_size size, uint64_t *frame, uint64_t *network)
 {
     yk_need need;
+    yk_graph *g;
     pthread_mutex_lock(&m->compile_mutex);
-    yolk_status status = yk_graph_bind(m->graph, YK_MAX(m->fixed_batch, 1), size.height, size.width);
+    yolk_status status = yk_model_network(m, &g);
     if (status == YOLK_OK)
-        status = yk_memory_estimate(m->graph, &need);
+        status = yk_graph_bind(g, YK_MAX(m->fixed_batch, 1), size.height, size.width);
+    if (status == YOLK_OK)
+        status = yk_memory_estimate(g, &need);
     pthread_mutex_unlock(&m->compile_mutex);
     if (status != YOLK_OK)
         return yk_fail_prefix(status, "%s: ", m->facts.path);
