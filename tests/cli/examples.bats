@@ -84,3 +84,19 @@ example() {
         says "usage: $name"
     done
 }
+
+@test "optimize: converted, checked, compared, a page with charts" {
+    need "$MODEL"
+    mkdir pictures
+    for number in 1 2 3 4; do cp "$BUS" "pictures/bus$number.jpg"; cp "$ZIDANE" "pictures/zidane$number.jpg"; done
+    example optimize "$MODEL" pictures half.onnx fp16 report.html
+    exits 0
+    prints "layers in fp16"
+    prints "times as fast"
+    [ -s half.onnx ]
+    grep -q '<svg' report.html
+    example optimize "$MODEL" missing half2.onnx
+    exits 1
+    says "missing"
+    [ ! -e half2.onnx ]
+}
