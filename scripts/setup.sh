@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Sets up what yolk needs: Debian packages with apt, and the pinned files of scripts/deps.txt under .deps/.
 #
-#   scripts/setup.sh [run] [test] [lint] [fuzz] [docs] [coverage] [packages-only|files-only]
+#   scripts/setup.sh [run] [test] [browser] [lint] [fuzz] [docs] [coverage] [packages-only|files-only]
 #
 # Without arguments it sets up "run": what `make demo` needs. "test" adds, among others, NVIDIA's TensorRT-RTX (95 MB),
-# with which the tests build engines. It can be stopped and run again at any time; when
-# everything is there it takes a second and no network. YOLK_NO_APT=1 leaves the system's packages alone.
+# with which the tests build engines; "browser" adds chromium (140 MB), in which the tests look at reports. It can be
+# stopped and run again at any time; when everything is there it takes a second and no network. YOLK_NO_APT=1 leaves the
+# system's packages alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -126,6 +127,7 @@ packages=("${run_packages[@]}")
 want_packages=1
 want_files=1
 want_tensorrt=0
+want_browser=0
 for word in "$@"; do
     case $word in
     run) ;;
@@ -133,17 +135,25 @@ for word in "$@"; do
         packages+=("${test_packages[@]}")
         want_tensorrt=1
         ;;
+    browser) want_browser=1 ;;
     lint) packages+=("${lint_packages[@]}") ;;
     fuzz) packages+=("${fuzz_packages[@]}") ;;
     docs) packages+=("${docs_packages[@]}") ;;
     coverage) packages+=("${coverage_packages[@]}") ;;
     packages-only) want_files=0 ;;
     files-only) want_packages=0 ;;
-    *) die "unknown word '$word'; allowed are run, test, lint, fuzz, docs, coverage, packages-only, files-only" ;;
+    *) die "unknown word '$word'; allowed are run, test, browser, lint, fuzz, docs, coverage, packages-only, files-only" ;;
     esac
 done
 if [ $want_packages -eq 1 ]; then
     install_packages "${packages[@]}"
+    if [ $want_browser -eq 1 ] && ! command -v chromium >/dev/null; then
+        if apt-cache show chromium >/dev/null 2>&1; then
+            install_packages chromium
+        else
+            say "this system has no package chromium (Ubuntu's is a snap): the tests will not look at reports in it"
+        fi
+    fi
     # clang's sanitizer and fuzzer libraries are a package of their own, named by version, except on Ubuntu 22.04.
     if [[ " ${packages[*]} " == *" llvm "* ]] && command -v clang >/dev/null; then
         runtime=libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev
