@@ -55,6 +55,11 @@ yolk_status yk_fuse_configure(const yolk_config *config, int models, yk_fuse_opt
     return YOLK_OK;
 }
 
+float yk_fuse_least(const yk_fuse_options *options, int models)
+{
+    return options->method == YK_FUSE_WBF ? options->conf / (float)models : options->conf;
+}
+
 static bool is_box(const yolk_detection *d)
 {
     return isfinite(d->x1) && isfinite(d->y1) && isfinite(d->x2) && isfinite(d->y2) && isfinite(d->confidence) &&

@@ -25,6 +25,10 @@ typedef struct yk_fuse_options {
 /* From the settings, for so many models. Fails with a sentence when their number does not fit weights or votes. */
 yolk_status yk_fuse_configure(const yolk_config *config, int models, yk_fuse_options *out);
 
+/* The confidence from which on a model's own detections are worth fusing. With weighted box fusion one model's doubt
+ * may add to another's certainty; what it doubts even more is left out. */
+float yk_fuse_least(const yk_fuse_options *options, int models);
+
 /* Replaces the detections in `out`, which is none of `lists`, by those of all lists together, by falling confidence;
  * equal ones by their best boxes' confidence, model and place. Class ids are 0 or more. class_name and track_id are the
  * best box's. Boxes with a coordinate or confidence that is not finite are left out. Thread-safe for different `out`.

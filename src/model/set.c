@@ -99,6 +99,8 @@ yolk_status yk_set_load(const char *names, const yolk_config *config, bool optim
     yolk_status status = add_all(set, names, config, optimize);
     if (status == YOLK_OK)
         status = yk_fuse_configure(config, set->count, &set->fuse);
+    for (int i = 0; status == YOLK_OK && set->count > 1 && i < set->count; i++)
+        set->models[i]->detect.conf = yk_fuse_least(&set->fuse, set->count);
     if (status != YOLK_OK) {
         yk_set_release(&set);
         return status;

@@ -189,6 +189,25 @@ END
     [ "$(ffprobe -v error -show_entries stream=width,height -of csv=p=0 annotated/b.jpg)" = 810,1080 ]
 }
 
+@test "statistics for Prometheus" {
+    need "$MODEL"
+    detect "$BUS" "$ZIDANE" --prometheus yolk.prom
+    exits 0
+    [ ! -s out ]
+    grep -qx 'yolk_frames_total{model="yolo26n"} 2' yolk.prom
+    grep -q '^yolk_device_up{model="yolo26n",device="cpu[:0-9]*"} 1$' yolk.prom
+    [ "$(ls -A | grep -c 'prom\|tmp')" -eq 1 ]
+    detect "$BUS" --prometheus -
+    exits 2
+    says "--prometheus cannot write to standard output"
+    detect "$BUS" --prometheus no/such/folder/yolk.prom
+    exits 1
+    says "does not exist"
+    # The same file for two things would hold either.
+    detect "$BUS" --prometheus both --stats both
+    exits 2
+}
+
 @test "statistics" {
     need "$MODEL"
     detect "$BUS" "$ZIDANE" --stats stats.json --save-jsonl lines.jsonl
@@ -199,6 +218,10 @@ END
     jq -e '.stages | keys == ["decode", "infer", "output", "postprocess", "preprocess"]' stats.json
     jq -e '[.stages[] | .mean_ms >= 0 and .p50_ms <= .p99_ms and .frames == 2] | all' stats.json
     [ "$(jq .detections stats.json)" -eq "$(jq -s '[.[].detections | length] | add' lines.jsonl)" ]
+    jq -e '([.batch_sizes[].batches] | add) == .batches and ([.devices[].frames] | add) == 2
+        and (.devices[] | .name != "" and .busy_seconds > 0 and .lost == false)' stats.json
+    jq -e '.memory_limit_bytes == 0 and .memory_available_bytes > 0 and .memory_bytes <= .memory_peak_bytes
+        and [.memory_steps[].step] == ["start", "load", "run"]' stats.json
     # Statistics alone: nothing else is asked for, nothing else is written.
     detect "$BUS" --stats -
     jq -e '.frames == 1' out

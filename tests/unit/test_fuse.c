@@ -341,6 +341,25 @@ static void settings_say_how(void **state)
     assert_float_equal(options.weights[1], 2, 0);
 }
 
+/* An object that the second model hardly sees: at its own threshold it would count against the first. */
+static void what_a_model_is_in_doubt_of_counts_with_averaging_alone(void **state)
+{
+    (void)state;
+    options.conf = 0.25f;
+    options.method = YK_FUSE_WBF;
+    assert_float_equal(yk_fuse_least(&options, 1), 0.25f, 0);
+    assert_float_equal(yk_fuse_least(&options, 2), 0.125f, 0);
+    put(0, 0, 0, 10, 10, 0.4f, 0);
+    put(1, 0, 0, 10, 10, 0.13f, 0);
+    assert_ok(yk_fuse(&options, lists, 2, &out));
+    assert_int_equal(out.count, 1);
+    lists[1].count = 0;
+    assert_ok(yk_fuse(&options, lists, 2, &out));
+    assert_int_equal(out.count, 0);
+    options.method = YK_FUSE_VOTE_BEST;
+    assert_float_equal(yk_fuse_least(&options, 2), 0.25f, 0);
+}
+
 static void settings_that_do_not_fit_the_models_are_refused(void **state)
 {
     (void)state;
@@ -381,6 +400,7 @@ int main(void)
         TEST(many_boxes_are_fused_in_bounded_time),
         TEST(short_memory_is_reported),
         TEST(settings_say_how),
+        TEST(what_a_model_is_in_doubt_of_counts_with_averaging_alone),
         TEST(settings_that_do_not_fit_the_models_are_refused),
     };
     return cmocka_run_group_tests_name("fuse", tests, NULL, NULL);
