@@ -112,7 +112,7 @@ static yolk_status list_layers(yk_bench_report *r, const yk_graph *g)
     return status;
 }
 
-/* The manager's graph bound to a size: a copy, as its own may be bound anew at any time. */
+/* The manager's network bound to a size: a copy, as its own may be bound anew at any time. */
 static yolk_status copy_graph(const yolk_manager *manager, yolk_size size, int batch, yk_graph **out)
 {
     yk_set *set = yk_manager_set(manager);
@@ -121,7 +121,10 @@ static yolk_status copy_graph(const yolk_manager *manager, yolk_size size, int b
         return YOLK_ERROR_NOT_FOUND;
     yk_model *m = set->models[0];
     pthread_mutex_lock(&m->compile_mutex);
-    yolk_status status = yk_graph_copy(m->graph, out);
+    yk_graph *network;
+    yolk_status status = yk_model_network(m, &network);
+    if (status == YOLK_OK)
+        status = yk_graph_copy(network, out);
     pthread_mutex_unlock(&m->compile_mutex);
     if (status == YOLK_OK)
         status = yk_graph_bind(*out, batch, size.height, size.width);

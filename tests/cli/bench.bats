@@ -81,6 +81,17 @@ bench() {
     jq -e '.a.model.format == "pt" and .b.model.format == "onnx"' compare.json
 }
 
+@test "an engine, whose layers are inside it" {
+    need "$MODEL"
+    yolk convert "$MODEL" -o fast.engine --imgsz 160 -q
+    exits 0
+    bench --batch 1 --json pt.json
+    yolk bench fast.engine --imgsz 160 --runs 3 --batch 1,2 --steps --json engine.json
+    exits 0
+    jq -e '.model.format == "engine" and ([.rows[].batch] == [1, 2]) and (.memory.largest_layers | length) == 10' \
+        engine.json
+}
+
 @test "pages as a browser shows them" {
     browser=$(command -v chromium || command -v google-chrome || true)
     [ -n "$browser" ] || skip "no chromium is installed, with which the pages are looked at"
