@@ -15,6 +15,10 @@ static json_t *model_json(const yolk_model_info *m)
                              m->precision, "classes", names, "stride", m->stride, "input", "width", m->input_width,
                              "height", m->input_height, "dynamic_size", m->dynamic_size, "dynamic_batch",
                              m->dynamic_batch, "parameters", (json_int_t)m->parameters);
+    if (root && *m->device) {
+        json_object_set_new(root, "backend", json_text(m->backend));
+        json_object_set_new(root, "device", json_text(m->device));
+    }
     if (root && *m->check)
         json_object_set_new(root, "check", json_text(m->check));
     if (root && *m->error)
@@ -64,10 +68,12 @@ static int print_table(const yolk_model_list *list)
     return table_print(&t, 1 << 4 | 1 << 7 | 1 << 8);
 }
 
-static void tell_checks(const yolk_model_list *list)
+static void tell_more(const yolk_model_list *list)
 {
     for (size_t i = 0; i < yolk_model_list_count(list); i++) {
         const yolk_model_info *m = yolk_model_list_get(list, i);
+        if (*m->device)
+            printf("%s.%s: compiled for %s (%s)\n", m->name, m->format, m->device, m->backend);
         if (*m->check)
             printf("%s: %s\n", m->name, m->check);
     }
@@ -109,7 +115,7 @@ int command_models(const arguments *args)
     else if (any_usable(list))
         status = print_table(list);
     if (!args->values[OPT_JSON])
-        tell_checks(list);
+        tell_more(list);
     int faults = tell_faults(list, !folder);
     yolk_model_list_destroy(&list);
     return status != STATUS_DONE ? status : faults;

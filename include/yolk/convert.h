@@ -134,10 +134,10 @@ typedef struct yolk_convert_report {
     double seconds;        /**< that it all took */
 } yolk_convert_report;
 
-/** Converts `source` (.pt or .onnx) to `destination` (.onnx). The result is written under a temporary name, read back,
- *  checked (fp16 and int8) and then given its name: it appears whole and right, or not at all. `options` NULL:
- *  defaults. `*report` (when `report` is not NULL) is set on success and when the check was not passed, to be ended
- *  with yolk_convert_report_destroy(), and is NULL on other failures. Thread-safe.
+/** Converts `source` (.pt or .onnx) to `destination` (.onnx or .engine). The result is written under a temporary name,
+ * read back, checked (fp16 and int8) and then given its name: it appears whole and right, or not at all. `options`
+ * NULL: defaults. `*report` (when `report` is not NULL) is set on success and when the check was not passed, to be
+ * ended with yolk_convert_report_destroy(), and is NULL on other failures. Thread-safe.
  *  @return YOLK_ERROR_INACCURATE when the check was not passed, YOLK_ERROR_CANCELED, YOLK_ERROR_NOT_FOUND, ... */
 YOLK_API yolk_status yolk_convert(const char *source, const char *destination, const yolk_convert_options *options,
                                   yolk_convert_report **report);

@@ -36,10 +36,10 @@ typedef struct yolk_model_info {
     int dynamic_batch;              /**< 1 when any batch size can be run */
     uint64_t parameters;            /**< number of weights */
     uint64_t file_bytes;            /**< size of the file */
-    const char *backend;            /**< backend it runs on; "" for a file that is not loaded */
-    const char *device;             /**< device it runs on; "" for a file that is not loaded */
-    const char *check; /**< how its conversion checked it, with the figures, e.g. "AP50-95 0.471, source 0.476"; "" */
-    const char *error; /**< why the file cannot be used, or "" */
+    const char *backend; /**< backend it runs on, or an engine is for; "" for other files that are not loaded */
+    const char *device;  /**< device it runs on, or an engine is for; "" for other files that are not loaded */
+    const char *check;   /**< how its conversion checked it, with the figures, e.g. "AP50-95 0.471, source 0.476"; "" */
+    const char *error;   /**< why the file cannot be used, or "" */
 } yolk_model_info;
 
 /** A network input size. */
