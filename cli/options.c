@@ -16,13 +16,13 @@
 
 const option options[OPT_COUNT] = {
     [OPT_MODEL] = {"model", 'm', "NAME|FILE", "model", G_MODEL, "@files", CMD_SETTINGS | CMD_BENCH,
-                   "model file (.pt, .onnx), or its name in the models folder (default yolo26n)"},
+                   "model file (.pt, .onnx), or its name in the models folder; several: A,B (default yolo26n)"},
     [OPT_MODELS] = {"models", 0, "DIR", "models_dir", G_MODEL, "@folders", CMD_RUNS | CMD_MODELS | CMD_INFO,
                     "folder of model files (default models)"},
     [OPT_HEAD] = {"head", 0, "HEAD", "head", G_MODEL, "auto v8 v5 end2end yolox", CMD_RUNS | CMD_CONVERT,
                   "layout of an ONNX model's output, when it is not recognised: auto, v8, v5, end2end or yolox"},
-    [OPT_DEVICE] = {"device", 0, "DEVICE", "device", G_MODEL, "auto cpu cuda cuda:0", CMD_RUNS,
-                    "auto, cpu, cuda, cuda:N or cuda:N,M (default auto)"},
+    [OPT_DEVICE] = {"device", 0, "DEVICE", "device", G_MODEL, "auto cpu cpu:0,1 cuda cuda:0", CMD_RUNS,
+                    "auto, cpu, cuda, cuda:N or cuda:N,M, which share the frames (default auto)"},
     [OPT_BACKEND] = {"backend", 0, "NAME", "backend", G_MODEL, "auto openvino reference", CMD_RUNS | CMD_CONVERT,
                      "auto, openvino or reference (default auto)"},
     [OPT_PRECISION] = {"precision", 0, "P", "precision", G_MODEL, "auto fp32 fp16 int8", CMD_RUNS | CMD_CONVERT,
