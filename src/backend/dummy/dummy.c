@@ -153,8 +153,11 @@ static yolk_status fail_lost(const device *d)
 
 static yolk_status fail_short(const device *d, const char *what)
 {
-    return yk_fail(YOLK_ERROR_OUT_OF_MEMORY, "device 'dummy:%d' has not enough memory to %s: %llu bytes are left",
-                   (int)(d - world.devices), what, (unsigned long long)left_on(d));
+    char left[48] = "";
+    if (d->settings.memory > 0)
+        snprintf(left, sizeof left, ": %llu bytes are left", (unsigned long long)left_on(d));
+    return yk_fail(YOLK_ERROR_OUT_OF_MEMORY, "device 'dummy:%d' has not enough memory to %s%s",
+                   (int)(d - world.devices), what, left);
 }
 
 /* Counts down to the one that fails. */
