@@ -40,7 +40,7 @@ static int print_table(const yolk_compare_report *r)
     add_numbers(&t, "loading", 1, r->a.load_ms, r->b.load_ms);
     add_numbers(&t, "compiling", 1, r->a.prepare_ms, r->b.prepare_ms);
     add_numbers(&t, "frames a second", 1, r->a.fps, r->b.fps);
-    add_bytes(&t, "memory added", r->a.memory_added, r->b.memory_added);
+    add_bytes(&t, "memory added (A: with libraries)", r->a.memory_added, r->b.memory_added);
     add_bytes(&t, "file", r->a.model.file_bytes, r->b.model.file_bytes);
     if (r->check != YOLK_CHECK_NONE)
         add_numbers(&t, "boxes above 0.25", 0, r->a.boxes, r->b.boxes);

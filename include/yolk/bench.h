@@ -260,7 +260,8 @@ typedef struct yolk_compare_side {
     yolk_times network;     /**< likewise */
     const double *calls_ms; /**< likewise */
     double fps;             /**< frames a second */
-    uint64_t memory_added;  /**< bytes of resident memory that loading and preparing it added */
+    uint64_t memory_added;  /**< bytes of resident memory that loading and preparing it added; the first
+                                 model's include the backend's libraries, which both use */
     int boxes;              /**< that it found, above 0.25 */
     double ap;              /**< AP50-95; 0 without ground truth */
     double ap50;            /**< AP50; 0 without ground truth */

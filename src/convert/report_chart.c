@@ -138,10 +138,10 @@ static double along_y(const axis *a, double value)
     return TOP + plot_height - (value - a->low) / (a->high - a->low) * plot_height;
 }
 
-/* Lines and figures up the side, from `low` to what is above `high`. */
-static axis draw_y(yk_buffer *b, double low, double high, const char *unit)
+/* Lines and figures up the side, from `low` to what is above `high`; a `least_step` of 1 is for what is counted. */
+static axis draw_y(yk_buffer *b, double low, double high, double least_step, const char *unit)
 {
-    const double range = high > low ? high - low : 1, step = yk_chart_step(range, 5);
+    const double range = high > low ? high - low : 1, step = YK_MAX(yk_chart_step(range, 5), least_step);
     axis a = {low == 0 ? 0 : floor(low / step) * step, ceil((low + range) / step - 1e-9) * step};
     const int steps = (int)lround((a.high - a.low) / step);
     for (int i = 0; i <= steps; i++) {
@@ -153,10 +153,10 @@ static axis draw_y(yk_buffer *b, double low, double high, const char *unit)
     return a;
 }
 
-static axis draw_x(yk_buffer *b, double low, double high, const char *unit)
+static axis draw_x(yk_buffer *b, double low, double high, double least_step, const char *unit)
 {
     const axis a = {low, high > low ? high : low + 1};
-    const double step = yk_chart_step(a.high - a.low, 6);
+    const double step = YK_MAX(yk_chart_step(a.high - a.low, 6), least_step);
     const int first = (int)ceil(a.low / step - 1e-9), last = (int)floor(a.high / step + 1e-9);
     for (int i = first; i <= last && i - first < 20; i++) {
         double x = along_x(&a, i * step);
@@ -190,7 +190,7 @@ void yk_chart_bars(yk_buffer *b, const yk_chart *c, const yk_bar *bars, int coun
     for (int i = 0; i < count; i++)
         most = YK_MAX(most, YK_MAX(bars[i].value, bars[i].high));
     begin_chart(b, c);
-    axis y = draw_y(b, 0, most * 1.06, c->unit);
+    axis y = draw_y(b, 0, most * 1.06, 0, c->unit);
     for (int i = 0; i < count; i++) {
         const yk_bar *bar = &bars[i];
         const double room = plot_width / count, w = YK_MIN(room * 0.62, 64), middle = LEFT + (i + 0.5) * room;
@@ -226,7 +226,7 @@ void yk_chart_stacks(yk_buffer *b, const yk_chart *c, const yk_stack *stacks, in
         most = YK_MAX(most, sum);
     }
     begin_chart(b, c);
-    axis y = draw_y(b, 0, most * 1.06, c->unit);
+    axis y = draw_y(b, 0, most * 1.06, 0, c->unit);
     for (int i = 0; i < count; i++) {
         const double room = plot_width / count, w = YK_MIN(room * 0.62, 64), x = LEFT + (i + 0.5) * room - w / 2;
         double sum = 0;
@@ -290,7 +290,7 @@ void yk_chart_histogram(yk_buffer *b, const yk_chart *c, const double *const *va
         }
     }
     begin_chart(b, c);
-    axis y = draw_y(b, 0, most_often, "runs"), x = draw_x(b, least, most, c->unit);
+    axis y = draw_y(b, 0, most_often, 1, "runs"), x = draw_x(b, least, most, 0, c->unit);
     for (int s = 0; s < series; s++) {
         for (int i = 0; i < BINS; i++) {
             const double w = plot_width / BINS, top = along_y(&y, bins[s][i]);
@@ -310,7 +310,7 @@ void yk_chart_scatter(yk_buffer *b, const yk_chart *c, const yolk_score_pair *pa
                       const char *y_name)
 {
     begin_chart(b, c);
-    axis y = draw_y(b, 0, 1, y_name), x = draw_x(b, 0, 1, x_name);
+    axis y = draw_y(b, 0, 1, 0, y_name), x = draw_x(b, 0, 1, 0, x_name);
     line(b, "w", along_x(&x, 0), along_y(&y, 0), along_x(&x, 1), along_y(&y, 1));
     for (size_t i = 0; i < count; i++) {
         bool both = pairs[i].a > 0 && pairs[i].b > 0;
@@ -328,7 +328,7 @@ void yk_chart_points(yk_buffer *b, const yk_chart *c, const double *values, int 
     double least = low, most = high;
     limits(values, count, &least, &most);
     begin_chart(b, c);
-    axis y = draw_y(b, least, most, c->unit), x = draw_x(b, 0, YK_MAX(count, 1), "round");
+    axis y = draw_y(b, least, most, 0, c->unit), x = draw_x(b, 0, YK_MAX(count, 1), 1, "round");
     yk_buffer_text(b, "<rect class=\"band\"");
     attribute(b, "x", LEFT);
     attribute(b, "y", along_y(&y, high));

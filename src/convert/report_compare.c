@@ -79,8 +79,8 @@ static void speed_charts(yk_buffer *b, const yolk_compare_report *r)
     chart_latency(b, r);
     yk_chart_points(b, &rounds, r->ratios, (int)r->ratio_count, r->speedup, r->speedup_low, r->speedup_high);
     yk_chart_histogram(b, &times, values, counts, 2, names);
-    chart_pair(b, "Memory", "resident memory that loading and compiling added", "MiB", (double)r->a.memory_added / MIB,
-               (double)r->b.memory_added / MIB);
+    chart_pair(b, "Memory", "resident memory that loading and compiling added; A's holds the libraries that both use",
+               "MiB", (double)r->a.memory_added / MIB, (double)r->b.memory_added / MIB);
     chart_pair(b, "File size", NULL, "MiB", (double)r->a.model.file_bytes / MIB, (double)r->b.model.file_bytes / MIB);
     yk_buffer_text(b, "</div>\n");
 }

@@ -121,13 +121,37 @@ static void what_cannot_be_measured(void **state)
     assert_null(r);
 }
 
+static void memory_may_be_short(void **state)
+{
+    (void)state;
+    const yolk_config config = bench_config();
+    const char *model = bench_model("tiny.onnx"), *video = clip(), *page = bench_path("short.html");
+    yolk_video_benchmark_options o = quick(&config);
+    yolk_video_benchmark_report *r = NULL;
+    o.rounds = 1;
+    o.max_frames = 4;
+    yolk_status status = YOLK_ERROR_OUT_OF_MEMORY;
+    for (long n = 1; status != YOLK_OK; n += 17 + n / 8) {
+        yk_alloc_fail_at(n);
+        status = yolk_benchmark_video(video, model, &o, &r);
+        yk_alloc_fail_at(0);
+        assert_true((status == YOLK_OK) == (r != NULL));
+    }
+    status = YOLK_ERROR_OUT_OF_MEMORY;
+    for (long n = 1; status != YOLK_OK; n++) {
+        yk_alloc_fail_at(n);
+        status = yolk_video_benchmark_write_html(r, page);
+        yk_alloc_fail_at(0);
+        assert_true((status == YOLK_OK) == (access(page, F_OK) == 0));
+    }
+    yolk_video_benchmark_report_destroy(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(three_things_are_measured),
-        cmocka_unit_test(a_part_of_it),
-        cmocka_unit_test(stopping),
-        cmocka_unit_test(what_cannot_be_measured),
+        cmocka_unit_test(three_things_are_measured), cmocka_unit_test(a_part_of_it),        cmocka_unit_test(stopping),
+        cmocka_unit_test(what_cannot_be_measured),   cmocka_unit_test(memory_may_be_short),
     };
     return cmocka_run_group_tests_name("bench video", tests, yk_temp_make, yk_temp_remove);
 }

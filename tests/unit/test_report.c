@@ -208,6 +208,27 @@ static void a_comparison_becomes_a_page(void **state)
     yolk_compare_report_destroy(&r);
 }
 
+static void a_comparison_needs_memory(void **state)
+{
+    (void)state;
+    const yolk_config config = bench_config();
+    const char *path = bench_path("short.html");
+    yolk_compare_options o;
+    yolk_compare_report *r;
+    yolk_compare_options_defaults(&o);
+    o.config = &config;
+    o.runs = 1;
+    assert_ok(yolk_compare(bench_model("a.onnx"), bench_model("a.onnx"), &o, &r));
+    yolk_status status = YOLK_ERROR_OUT_OF_MEMORY;
+    for (long n = 1; status != YOLK_OK; n++) {
+        yk_alloc_fail_at(n);
+        status = yolk_compare_write_html(r, path);
+        yk_alloc_fail_at(0);
+        assert_true((status == YOLK_OK) == (access(path, F_OK) == 0));
+    }
+    yolk_compare_report_destroy(&r);
+}
+
 static void a_page_appears_whole_or_not_at_all(void **state)
 {
     (void)state;
@@ -265,6 +286,7 @@ int main(void)
         cmocka_unit_test(a_benchmark_becomes_a_page),
         cmocka_unit_test(rows_that_were_not_run_are_told_of),
         cmocka_unit_test(a_comparison_becomes_a_page),
+        cmocka_unit_test(a_comparison_needs_memory),
         cmocka_unit_test(a_page_appears_whole_or_not_at_all),
         cmocka_unit_test(charts_of_odd_figures),
     };
