@@ -144,6 +144,8 @@ yolk_status yk_convert_engine(yk_job *job, yk_graph *source, yk_graph *g)
     if (status == YOLK_OK && !job->backend->save)
         status = yk_fail(YOLK_ERROR_UNSUPPORTED, "%s: the %s backend compiles nothing that could be kept in an engine",
                          job->destination, job->backend->name);
+    /* What is half open is written closed. */
+    g->dynamic_size = g->dynamic_batch = onnx.dynamic;
     g->input_height = job->height;
     g->input_width = job->width;
     if (status == YOLK_OK)
