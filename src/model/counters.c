@@ -220,7 +220,8 @@ static void read_device(const yk_device_counts *d, yolk_device_stats *out)
 {
     *out = (yolk_device_stats){.frames = atomic_load(&d->frames),
                                .batches = atomic_load(&d->batches),
-                               .busy_seconds = (double)atomic_load(&d->busy_ns) / 1e9};
+                               .busy_seconds = (double)atomic_load(&d->busy_ns) / 1e9,
+                               .mean_ms = 0};
     if (out->frames > 0)
         out->mean_ms = out->busy_seconds * 1e3 / (double)out->frames;
 }
