@@ -37,6 +37,8 @@ const command commands[] = {
      "half precision, checked against ground truth\n"
      "  yolk convert yolo26n.pt -o yolo26n_fp16.onnx --precision fp16 \\\n"
      "      --val val/images --labels val/labels\n"
+     "an engine for this machine, which starts without compiling\n"
+     "  yolk convert yolo26n.pt -o models/yolo26n.engine\n"
      "a TensorRT engine for an RTX 3090, which need not be here\n"
      "  yolk convert yolo26n.pt --to tensorrt --gpu sm_86 --calib images\n",
      "A result in fp16 or int8 is checked before it gets its name: it must find what its source finds, or lose little "
