@@ -27,6 +27,8 @@ typedef struct yolk_result {
     const yolk_image *image;          /**< the frame, upright; NULL unless some sink asked for it */
     const yolk_detection *detections; /**< by falling confidence, in pixels of the original frame */
     size_t count;                     /**< number of detections */
+    int sar_num;                      /**< width of a pixel against its height as a fraction; 0 is taken for 1 */
+    int sar_den;                      /**< likewise */
 } yolk_result;
 
 /** A destination of results. Opaque. Use it from one thread at a time. */

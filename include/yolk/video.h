@@ -34,6 +34,8 @@ typedef struct yolk_video_info {
     const char *codec;   /**< e.g. "h264" */
     const char *format;  /**< container, e.g. "mov,mp4,m4a,3gp,3g2,mj2" */
     int has_audio;       /**< 1 when there is an audio stream */
+    int sar_num;         /**< width of an upright pixel against its height, as a fraction; 1 for square ones */
+    int sar_den;         /**< likewise */
 } yolk_video_info;
 
 /** One decoded frame, reference-counted. */
@@ -91,6 +93,8 @@ typedef struct yolk_video_writer_options {
     const char *encoder; /**< FFmpeg's encoder name; NULL: the best H.264 encoder there is; default NULL */
     int crf;             /**< constant rate factor where the encoder has one, 0..51, lower is better; default 23 */
     const char *preset;  /**< encoder's speed preset; default "veryfast" */
+    int sar_num;         /**< width of a pixel against its height, told to the player; default 1 */
+    int sar_den;         /**< likewise; default 1 */
 } yolk_video_writer_options;
 
 /** Fills in every default. */

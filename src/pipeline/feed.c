@@ -109,6 +109,8 @@ static yolk_status read_frame(yk_run *run, yolk_video *video, size_t source, pro
     item->time = p->offset + item->decoded->time;
     item->fps_num = info->fps_num;
     item->fps_den = info->fps_den;
+    item->sar_num = info->sar_num;
+    item->sar_den = info->sar_den;
     p->next = item->time + (info->fps > 0 ? 1 / info->fps : 0.04);
     return push(run, item) ? YOLK_OK : YOLK_ERROR_CANCELED;
 }

@@ -169,6 +169,8 @@ static void serve_frame(server *s, const yk_item *item)
                           .time = item->time,
                           .fps_num = item->fps_num,
                           .fps_den = item->fps_den,
+                          .sar_num = item->sar_num,
+                          .sar_den = item->sar_den,
                           .width = item->width,
                           .height = item->height,
                           .image = yk_item_image(item),

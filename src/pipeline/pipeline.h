@@ -53,7 +53,7 @@ typedef struct yk_item {
 
     int64_t frame;
     double time;
-    int fps_num, fps_den;
+    int fps_num, fps_den, sar_num, sar_den;
     int width, height;
     yk_region region;
     yolk_frame *decoded; /* of a video */

@@ -141,6 +141,8 @@ static yolk_status begin_video(annotated_sink *s, const yolk_result *result)
     options.scale = scale_of(s, result->image);
     options.fps_num = result->fps_num;
     options.fps_den = result->fps_den;
+    options.sar_num = result->sar_num;
+    options.sar_den = result->sar_den;
     /* What is no file, such as a pipe, can be read once only. */
     bool again = strcmp(result->source, "-") != 0 && yk_is_file(result->source);
     options.audio_from = again ? result->source : NULL;

@@ -243,6 +243,11 @@ static void fill_info(yolk_video *v)
     info->width = lying ? stream->codecpar->height : stream->codecpar->width;
     info->height = lying ? stream->codecpar->width : stream->codecpar->height;
     info->rotation = yk_orientation_degrees(v->orientation);
+    AVRational pixel = av_guess_sample_aspect_ratio(v->format, v->stream, NULL);
+    if (pixel.num <= 0 || pixel.den <= 0)
+        pixel = (AVRational){1, 1};
+    info->sar_num = lying ? pixel.den : pixel.num;
+    info->sar_den = lying ? pixel.num : pixel.den;
     /* Fields counted as frames make an average that is above the finest step between time stamps. */
     AVRational rate = stream->avg_frame_rate, finest = stream->r_frame_rate;
     if (rate.num <= 0 || rate.den <= 0 || (finest.num > 0 && finest.den > 0 && av_q2d(rate) > 1.5 * av_q2d(finest)))

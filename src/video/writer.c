@@ -29,8 +29,14 @@ struct yolk_video_writer {
 
 void yolk_video_writer_options_defaults(yolk_video_writer_options *options)
 {
-    *options = (yolk_video_writer_options){
-        .struct_size = sizeof(*options), .scale = 1, .fps_num = 25, .fps_den = 1, .crf = 23, .preset = "veryfast"};
+    *options = (yolk_video_writer_options){.struct_size = sizeof(*options),
+                                           .scale = 1,
+                                           .fps_num = 25,
+                                           .fps_den = 1,
+                                           .crf = 23,
+                                           .preset = "veryfast",
+                                           .sar_num = 1,
+                                           .sar_den = 1};
 }
 
 /* ---- opening ---- */
@@ -60,6 +66,8 @@ static yolk_status copy_options(yolk_video_writer *w, const yolk_video_writer_op
         w->options.fps_num = 25;
         w->options.fps_den = 1;
     }
+    if (options->sar_num <= 0 || options->sar_den <= 0)
+        w->options.sar_num = w->options.sar_den = 1;
     /* Encoders of halved chroma need even sides. */
     w->width = YK_MAX(2, (int)(options->width * options->scale) & ~1);
     w->height = YK_MAX(2, (int)(options->height * options->scale) & ~1);
@@ -241,7 +249,7 @@ static yolk_status open_encoder(yolk_video_writer *w, const AVFrame *first)
     c->pix_fmt = AV_PIX_FMT_YUV420P;
     c->time_base = w->time_base;
     c->framerate = (AVRational){w->options.fps_num, w->options.fps_den};
-    c->sample_aspect_ratio = (AVRational){1, 1};
+    c->sample_aspect_ratio = (AVRational){w->options.sar_num, w->options.sar_den};
     c->color_range = first->color_range;
     c->colorspace = first->colorspace;
     if (first->colorspace == AVCOL_SPC_BT709) {

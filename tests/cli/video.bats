@@ -47,6 +47,21 @@ load helper
     jq -e '.input.height == 320 and .input.width == 160' stats.json
 }
 
+@test "pixels that are not square stay so, and turn with the picture" {
+    need "$MODEL"
+    clip 3 wide.mp4 -vf setsar=16/11
+    detect wide.mp4 --save-video out.mp4
+    exits 0
+    [ "$(ffprobe -v error -select_streams v -show_entries stream=sample_aspect_ratio -of csv=p=0 out.mp4)" = 16:11 ]
+    ffmpeg -nostdin -v error -i wide.mp4 -c copy -metadata:s:v rotate=90 turned.mp4
+    if ! ffprobe -v error -show_streams turned.mp4 | grep -q 'rotation=-\?90'; then
+        ffmpeg -nostdin -v error -y -display_rotation 90 -i wide.mp4 -c copy turned.mp4
+    fi
+    detect turned.mp4 --save-video out.mp4
+    exits 0
+    [ "$(ffprobe -v error -select_streams v -show_entries stream=sample_aspect_ratio -of csv=p=0 out.mp4)" = 11:16 ]
+}
+
 @test "annotated video: H.264, every frame, the size, the sound" {
     need "$MODEL"
     need "$BUNNY"
