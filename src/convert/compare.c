@@ -344,7 +344,8 @@ static yolk_status compare(comparison *c, const char *const models[2])
 static void set_work(comparison *c)
 {
     const yolk_compare_options *o = &c->options;
-    const double calls = 2.0 * (1 + WARMUP + (o->runs + RUNS_A_TURN - 1) / RUNS_A_TURN * RUNS_A_TURN);
+    const int rounds = (o->runs + RUNS_A_TURN - 1) / RUNS_A_TURN;
+    const double calls = 2.0 * (1 + WARMUP + (double)rounds * RUNS_A_TURN);
     c->call_work = o->batch;
     c->picture_work = !o->val ? 0 : (o->labels ? 4.0 : 2.0) * (o->val_count > 0 ? o->val_count : 64);
     c->clock.total = calls * c->call_work + c->picture_work;

@@ -32,7 +32,7 @@ static void tiles(yk_buffer *b, const yolk_benchmark_report *r)
             first = &r->rows[i];
         peak = YK_MAX(peak, r->rows[i].memory_peak);
     }
-    if (!best)
+    if (!best || !first)
         return;
     yk_buffer_text(b, "<div class=\"tiles\">\n");
     snprintf(note, sizeof note, "median, batch %d, %dx%d", first->batch, first->input.height, first->input.width);

@@ -250,23 +250,27 @@ static void limits(const double *values, int count, double *least, double *most)
     }
 }
 
-/* A few runs far out would press all others into one bin: what lies beyond five times the middle spread is counted in
- * the last one. */
+/* A few runs far out would press all others into one bin: what lies beyond four times the mean distance from the
+ * fastest is counted in the last one. */
 static double cut_off(const double *const *values, const int *counts, int series, double least, double most)
 {
-    double sum = 0, n = 0;
+    double sum = 0;
+    int n = 0;
     for (int s = 0; s < series; s++) {
-        for (int i = 0; i < counts[s]; i++, n++)
+        n += counts[s];
+        for (int i = 0; i < counts[s]; i++)
             sum += values[s][i];
     }
     double limit = n > 0 ? least + 4 * (sum / n - least) : most;
     return limit > least && limit < most ? limit : most;
 }
 
-static double median_of(const double *values, int count)
+static double median_of(yk_buffer *b, const double *values, int count)
 {
     yolk_times times;
-    return yk_times_make(values, count, &times) == YOLK_OK ? times.p50 : 0;
+    if (yk_times_make(values, count, &times) != YOLK_OK)
+        b->failed = true;
+    return times.p50;
 }
 
 void yk_chart_histogram(yk_buffer *b, const yk_chart *c, const double *const *values, const int *counts, int series,
@@ -286,7 +290,8 @@ void yk_chart_histogram(yk_buffer *b, const yk_chart *c, const double *const *va
         for (int i = 0; i < counts[s]; i++) {
             double place = (values[s][i] - least) / (most - least) * BINS;
             int bin = place < BINS - 1 ? (int)place : BINS - 1;
-            most_often = YK_MAX(most_often, ++bins[s][bin]);
+            bins[s][bin]++;
+            most_often = YK_MAX(most_often, bins[s][bin]);
         }
     }
     begin_chart(b, c);
@@ -300,7 +305,7 @@ void yk_chart_histogram(yk_buffer *b, const yk_chart *c, const double *const *va
         }
     }
     for (int s = 0; s < series; s++) {
-        const double at = along_x(&x, median_of(values[s], counts[s]));
+        const double at = along_x(&x, median_of(b, values[s], counts[s]));
         line(b, marks[s], at, TOP, at, TOP + plot_height);
     }
     end_chart(b, names, series);
