@@ -116,8 +116,13 @@ static int read_options(const arguments *args, yolk_convert_options *out)
 static int show_progress(void *user, const yolk_convert_progress *p)
 {
     const bool *draw = user;
+    char what[160];
+    if (p->count > 1) /* of a folder: which one it is at */
+        snprintf(what, sizeof(what), "%d/%d %s: %s", p->index + 1, p->count, path_base(p->source), p->stage);
+    else
+        snprintf(what, sizeof(what), "%s", p->stage);
     if (*draw)
-        progress_draw_share(p->stage, p->fraction, p->eta);
+        progress_draw_share(what, p->fraction, p->eta);
     return interrupted();
 }
 
@@ -141,27 +146,20 @@ static void say_report(const char *path, const yolk_convert_report *r)
         time, r->text);
 }
 
-int command_convert(const arguments *args)
+static int convert_file(const arguments *args, const yolk_convert_options *options)
 {
     const char *source = args->inputs[0], *destination = args->values[OPT_OUTPUT];
     char *made = NULL;
-    yolk_convert_options options;
     yolk_convert_report *report = NULL;
-    bool draw = progress_wanted() && !args->values[OPT_QUIET] && !args->values[OPT_NO_PROGRESS];
-    int status = read_options(args, &options);
-    if (status != STATUS_DONE)
-        return status;
-    options.progress = show_progress;
-    options.user = &draw;
-    arguments_logging(args);
+    int status = STATUS_DONE;
     if (!destination)
-        destination = made = default_destination(source, options.target);
+        destination = made = default_destination(source, options->target);
     if (!destination)
         status = fail("not enough memory");
     else if (path_same(source, destination))
         status = fail("%s would replace the model that it is made from; name another file with -o", destination);
     else {
-        yolk_status result = yolk_convert(source, destination, &options, &report);
+        yolk_status result = yolk_convert(source, destination, options, &report);
         progress_end();
         if (result == YOLK_ERROR_CANCELED && interrupted())
             status = STATUS_SIGNAL + interrupted();
@@ -173,4 +171,76 @@ int command_convert(const arguments *args)
     yolk_convert_report_destroy(&report);
     free(made);
     return status;
+}
+
+/* ---- a folder ---- */
+
+static void add_model(table *t, const yolk_folder_item *item)
+{
+    char size[32] = "-", time[32] = "-", speed_up[32] = "-";
+    if (item->status == YOLK_OK)
+        format_bytes(size, sizeof(size), item->bytes);
+    if (item->seconds > 0)
+        format_seconds(time, sizeof(time), item->seconds);
+    if (item->speed_up > 0)
+        snprintf(speed_up, sizeof(speed_up), "%.2fx", item->speed_up);
+    table_add(t, "%s", item->name);
+    table_add(t, "%s", yolk_precision_name(item->precision));
+    table_add(t, "%s", size);
+    table_add(t, "%s", speed_up);
+    table_add(t, "%s", time);
+    if (item->status != YOLK_OK)
+        table_add(t, "failed: %s", item->error);
+    else
+        table_add(t, "%s%s%s", item->unchanged ? "unchanged" : "made", *item->check ? "; " : "", item->check);
+}
+
+static int print_models(const yolk_folder_report *r)
+{
+    static const char *const heading[] = {"NAME", "PRECISION", "SIZE", "SPEED-UP", "TIME", "RESULT"};
+    table t = {.columns = COUNT(heading)};
+    for (size_t i = 0; i < COUNT(heading); i++)
+        table_add(&t, "%s", heading[i]);
+    for (size_t i = 0; i < r->count; i++)
+        add_model(&t, &r->items[i]);
+    return table_print(&t, 1 << 2 | 1 << 3 | 1 << 4);
+}
+
+static int convert_folder(const arguments *args, const yolk_convert_options *options)
+{
+    yolk_folder_report *report = NULL;
+    yolk_status result = yolk_convert_folder(args->inputs[0], args->values[OPT_OUTPUT], options, &report);
+    int status = STATUS_DONE;
+    progress_end();
+    if (!report)
+        return fail_last();
+    if (!args->values[OPT_QUIET])
+        status = print_models(report);
+    if (result == YOLK_ERROR_CANCELED && interrupted()) {
+        status = STATUS_SIGNAL + interrupted();
+    } else if (result != YOLK_OK && report->failed == 1) {
+        status = fail_last();
+    } else if (result != YOLK_OK) {
+        status = fail("%zu of %zu models were not converted; the first: %s", report->failed, report->count,
+                      yolk_last_error());
+    } else if (!args->values[OPT_QUIET]) {
+        char time[32];
+        format_seconds(time, sizeof(time), report->seconds);
+        say("%s: %zu made, %zu unchanged, in %s", report->output, report->made, report->unchanged, time);
+    }
+    yolk_folder_report_destroy(&report);
+    return status;
+}
+
+int command_convert(const arguments *args)
+{
+    yolk_convert_options options;
+    bool draw = progress_wanted() && !args->values[OPT_QUIET] && !args->values[OPT_NO_PROGRESS];
+    int status = read_options(args, &options);
+    if (status != STATUS_DONE)
+        return status;
+    options.progress = show_progress;
+    options.user = &draw;
+    arguments_logging(args);
+    return path_is_folder(args->inputs[0]) ? convert_folder(args, &options) : convert_file(args, &options);
 }

@@ -25,7 +25,7 @@ const command commands[] = {
      "exist are replaced, inputs never. Ctrl-C ends the run with every file complete up to there; a second one kills.",
      "@files", 1, SIZE_MAX, "an input: a picture, a video, a folder, or - for a y4m stream", command_detect},
     {CMD_CONVERT, "convert", "turn a model into another file, smaller and faster, and check it",
-     "MODEL [-o FILE] [OPTIONS]",
+     "MODEL|DIR [-o FILE|DIR] [OPTIONS]",
      "an ONNX file beside the checkpoint\n"
      "  yolk convert yolo26n.pt\n"
      "another input size, another place\n"
@@ -40,11 +40,13 @@ const command commands[] = {
      "an engine for this machine, which starts without compiling\n"
      "  yolk convert yolo26n.pt -o models/yolo26n.engine\n"
      "a TensorRT engine for an RTX 3090, which need not be here\n"
-     "  yolk convert yolo26n.pt --to tensorrt --gpu sm_86 --calib images\n",
+     "  yolk convert yolo26n.pt --to tensorrt --gpu sm_86 --calib images\n"
+     "every model of a folder, into another; again: only what has changed\n"
+     "  yolk convert models -o models_int8 --precision int8 --calib images\n",
      "A result in fp16 or int8 is checked before it gets its name: it must find what its source finds, or lose little "
      "average precision. When it does not, there is no file and the exit status is 1. TensorRT engines are built by "
      "NVIDIA's Python package, which yolk says how to install, and can be loaded by ultralytics.",
-     "@files", 1, 1, "a model file (.pt or .onnx)", command_convert},
+     "@files", 1, 1, "a model file (.pt or .onnx), or a folder of them", command_convert},
     {CMD_COMPARE, "compare", "agreement and speed of two models, side by side", "A B [OPTIONS]",
      "how much faster is the second one?\n"
      "  yolk compare yolo26n.pt yolo26n_int8.onnx\n"

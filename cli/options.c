@@ -90,8 +90,9 @@ const option options[OPT_COUNT] = {
                    "JSON: frames, seconds, fps, milliseconds by stage, batch sizes, devices, memory"},
     [OPT_PROMETHEUS] = {"prometheus", 0, "FILE", NULL, G_OUTPUT, "@files", CMD_DETECT,
                         "the same for Prometheus' textfile collector, written anew every five seconds"},
-    [OPT_OUTPUT] = {"output", 'o', "FILE", NULL, G_OUTPUT, "@files", CMD_CONVERT,
-                    "file to write (default: the model's name with .onnx, beside it)"},
+    [OPT_OUTPUT] = {"output", 'o', "FILE|DIR", NULL, G_OUTPUT, "@files", CMD_CONVERT,
+                    "file to write (default: the model's name with .onnx or .engine, beside it); for a folder of "
+                    "models a folder (default: one in it, named after kind and precision)"},
     [OPT_TO] = {"to", 0, "KIND", NULL, G_OUTPUT, "onnx engine tensorrt", CMD_CONVERT,
                 "onnx, engine (yolk's own, for this machine) or tensorrt (default: by the ending of -o, else onnx)"},
     [OPT_GPU] = {"gpu", 0, "sm_NN", NULL, G_OUTPUT, "sm_75 sm_80 sm_86 sm_89 sm_120", CMD_CONVERT,

@@ -129,6 +129,9 @@ typedef struct yolk_convert_report {
     double ap;               /**< the result's AP50-95; 0 without ground truth */
     const char *text;        /**< the same in one phrase, as it stands in the file and yolk_model_info.check */
 
+    double source_ms; /**< median time of the source's network on those pictures; 0 without a check */
+    double ms;        /**< the same of the result's, run in turn with it on this machine */
+
     uint64_t source_bytes; /**< size of the source file */
     uint64_t bytes;        /**< size of the result */
     double seconds;        /**< that it all took */
@@ -144,6 +147,46 @@ YOLK_API yolk_status yolk_convert(const char *source, const char *destination, c
 
 /** Ends a report and sets the pointer to NULL. `&NULL` is allowed. */
 YOLK_API void yolk_convert_report_destroy(yolk_convert_report **report);
+
+/** What became of one model of a folder. Strings live as long as the report. */
+typedef struct yolk_folder_item {
+    const char *name;         /**< file name without its ending */
+    const char *source;       /**< the file that it is made from */
+    const char *destination;  /**< the file that it becomes */
+    yolk_status status;       /**< YOLK_OK when the destination is there and as it should be */
+    const char *error;        /**< the sentence when it is not; "" */
+    int unchanged;            /**< 1: it was there, and nothing that it depends on has changed since */
+    yolk_precision precision; /**< of the destination */
+    const char *check;        /**< how it was checked, in one phrase; "" */
+    uint64_t bytes;           /**< size of the destination */
+    double speed_up;          /**< the source network's time over the result's, during the check; 0: not measured */
+    double seconds;           /**< that making it took */
+} yolk_folder_item;
+
+/** What became of a folder of models. */
+typedef struct yolk_folder_report {
+    const yolk_folder_item *items; /**< by name */
+    size_t count;                  /**< number of those */
+    size_t made;                   /**< that were converted */
+    size_t unchanged;              /**< that were there already */
+    size_t failed;                 /**< that could not be converted, or were not reached any more */
+    const char *output;            /**< the folder of the destinations */
+    double seconds;                /**< that it all took */
+} yolk_folder_report;
+
+/** Converts every model of a folder: each name once, from its .pt file or else its .onnx file. `output` (NULL: a folder
+ *  in `folder` that is named after target and precision, such as "onnx-int8") is made when it does not exist; a file
+ *  `.yolk-convert.json` in it remembers what each result was made from, so that another call makes only what has
+ *  changed: the source, the options, the pictures, yolk, or the result itself. A model that fails does not stop the
+ *  others; a full disk does. Whatever ends the call, no result is there in part. Progress is that of the whole folder.
+ *  `options` as for yolk_convert(). `*report` (when `report` is not NULL) is set whenever the folder could be read, to
+ *  be ended with yolk_folder_report_destroy(), else NULL. Thread-safe, one call at a time for an output folder.
+ *  @return YOLK_OK when every result is there; else the status of the first that is not, and its sentence */
+YOLK_API yolk_status yolk_convert_folder(const char *folder, const char *output, const yolk_convert_options *options,
+                                         yolk_folder_report **report);
+
+/** Ends a report and sets the pointer to NULL. `&NULL` is allowed. */
+YOLK_API void yolk_folder_report_destroy(yolk_folder_report **report);
 
 #ifdef __cplusplus
 }

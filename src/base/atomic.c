@@ -1,11 +1,14 @@
 /* Files that appear whole or not at all. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -69,6 +72,8 @@ static yolk_status open_target(yk_atomic *f)
     } while (f->fd < 0 && errno == EEXIST);
     if (f->fd < 0)
         status = yk_fail_errno(errno, "%s", f->path);
+    else
+        flock(f->fd, LOCK_EX | LOCK_NB); /* gone when the writer is: how yk_atomic_sweep() knows */
 end:
     yk_free(folder);
     return status;
@@ -167,4 +172,31 @@ yolk_status yk_write_file(const char *path, const void *bytes, size_t size)
         return yk_atomic_commit(&file);
     yk_atomic_abort(&file);
     return status;
+}
+
+/* Nobody holds it, and it is not one whose writer is about to lock it. */
+static bool is_left_over(int folder, const char *name)
+{
+    enum { SECONDS = 60 };
+    const size_t n = strlen(name);
+    struct stat s;
+    if (strncmp(name, ".yolk-", 6) != 0 || n < 4 || strcmp(name + n - 4, ".tmp") != 0)
+        return false;
+    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    bool left = fd >= 0 && fstat(fd, &s) == 0 && S_ISREG(s.st_mode) && s.st_mtime + SECONDS < time(NULL) &&
+                flock(fd, LOCK_EX | LOCK_NB) == 0;
+    if (fd >= 0)
+        close(fd);
+    return left;
+}
+
+void yk_atomic_sweep(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        if (is_left_over(dirfd(dir), entry->d_name) && unlinkat(dirfd(dir), entry->d_name, 0) == 0)
+            yk_log(YOLK_LOG_INFO, "%s: removed %s, which somebody who was killed left there", folder, entry->d_name);
+    }
+    if (dir)
+        closedir(dir);
 }

@@ -90,6 +90,8 @@ const char *yk_atomic_temporary(const yk_atomic *file);
 yolk_status yk_atomic_commit(yk_atomic **file);                              /* ends it, even on failure */
 void yk_atomic_abort(yk_atomic **file);                                      /* &NULL allowed */
 yolk_status yk_write_file(const char *path, const void *bytes, size_t size); /* the four above in one */
+/* Removes what writers that were killed have left in a folder. */
+void yk_atomic_sweep(const char *folder);
 
 bool yk_is_directory(const char *path);
 bool yk_is_file(const char *path);

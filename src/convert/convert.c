@@ -63,8 +63,7 @@ static yolk_status check_needs(const yolk_convert_options *o)
     return YOLK_OK;
 }
 
-/* The caller's options, of which an older program may know the first ones only. */
-static yolk_status take_options(const yolk_convert_options *given, yolk_convert_options *out)
+yolk_status yk_convert_options_take(const yolk_convert_options *given, yolk_convert_options *out)
 {
     yolk_convert_options_defaults(out);
     if (!given)
@@ -354,7 +353,7 @@ yolk_status yolk_convert(const char *source, const char *destination, const yolk
         *report = NULL;
     if (!source || !destination)
         return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "a conversion needs a source and a destination");
-    yolk_status status = take_options(options, &job.options);
+    yolk_status status = yk_convert_options_take(options, &job.options);
     if (status != YOLK_OK)
         return status;
     job.report = yk_calloc(1, sizeof *job.report);

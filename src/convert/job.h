@@ -27,6 +27,9 @@ typedef struct yk_report {
 } yk_report;
 yolk_status yk_report_keep(yk_report *r, const char *name, const char *format, ...) YK_PRINTF(3, 4);
 
+/* The caller's options, checked; an older program may know the first ones only. NULL: the defaults. */
+yolk_status yk_convert_options_take(const yolk_convert_options *given, yolk_convert_options *out);
+
 /* The stage under way is done to done/total. YOLK_ERROR_CANCELED when the caller wants to stop. */
 yolk_status yk_job_step(yk_job *job, const char *stage, double done, double total);
 /* The next stage is `span` (0..1) of the whole. */
@@ -54,6 +57,14 @@ typedef struct yk_ranges {
 yolk_status yk_calibrate(yk_job *job, const yk_graph *g, const int *group, const yk_samples *samples, int count,
                          bool symmetric, yk_ranges *out);
 void yk_ranges_free(yk_ranges *r);
+
+/* ---- correct.c ---- */
+
+/* For each chosen node what to add to its biases, channel by channel; `shift` has a place for each node. Runs on the
+ * first `count` samples. */
+yolk_status yk_correct_biases(yk_job *job, const yk_graph *g, const yk_quantization *q, const yk_samples *samples,
+                              int count, float **shift);
+void yk_shifts_clear(float **shift, int count);
 
 /* ---- output_error.c ---- */
 typedef struct yk_output_sums {

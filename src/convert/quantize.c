@@ -43,6 +43,7 @@ typedef struct search {
     expectation *expected;
     int expected_count;
     const float *low, *high;
+    float **shift; /* by node: what is added to the biases of those in int8 */
     bool *chosen;
     int *nodes; /* of all layers, in order; the parts point into it */
     int node_count;
@@ -56,7 +57,7 @@ typedef struct search {
 
 static yolk_status build(const search *s, const bool *chosen, yk_graph **out)
 {
-    const yk_quantization q = {chosen, s->low, s->high, s->job->options.symmetric != 0};
+    const yk_quantization q = {chosen, s->low, s->high, s->job->options.symmetric != 0, s->shift};
     yolk_status status = yk_graph_copy(s->g, out);
     if (status == YOLK_OK)
         status = yk_pass_quantize(*out, &q);

@@ -346,7 +346,17 @@ typedef struct yk_quantization {
     const bool *chosen;      /* by node: convolutions to compute in int8 */
     const float *low, *high; /* by value: what 8 bits must hold, low <= 0 <= high; the same for all of a group */
     bool symmetric;          /* values are int8 around zero, as TensorRT wants them; else uint8 */
+    float *const *shift;     /* by node: added to the biases of a chosen one, or NULL; NULL: none at all */
 } yk_quantization;
+/* How a value is held in eight bits: (bits - zero) * scale. */
+typedef struct yk_eight_bits {
+    float scale;
+    int zero;
+    bool is_signed;
+} yk_eight_bits;
+yk_eight_bits yk_eight_bits_of(const yk_quantization *q, yk_id value);
+/* One output channel's weights around zero; returns their scale. */
+float yk_quantize_row(const float *row, int64_t count, int8_t *out);
 bool yk_moves_values(const yk_graph *g, const yk_node *n); /* computes nothing, so bytes do as well as floats */
 bool yk_can_quantize(const yk_graph *g, const yk_node *n);
 /* For each value the group whose range it shares, -1 when it is never quantized. */

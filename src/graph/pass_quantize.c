@@ -109,17 +109,38 @@ static yk_id named_node(yk_graph *g, yk_op op, const char *name, const char *par
     return n < 0 ? YK_NONE : g->nodes[n].outputs[0];
 }
 
+yk_eight_bits yk_eight_bits_of(const yk_quantization *q, yk_id value)
+{
+    const float low = YK_MIN(q->low[value], 0), high = YK_MAX(q->high[value], 0);
+    yk_eight_bits s = {.is_signed = q->symmetric};
+    s.scale = q->symmetric ? YK_MAX(high, -low) / 127 : (high - low) / 255;
+    if (!(s.scale > 0) || !isfinite(s.scale))
+        s.scale = 1.0f / 127;
+    s.zero = q->symmetric ? 0 : (int)rintf(YK_MIN(-low / s.scale, 255));
+    return s;
+}
+
+float yk_quantize_row(const float *row, int64_t count, int8_t *out)
+{
+    float most = 0;
+    for (int64_t i = 0; i < count; i++)
+        most = YK_MAX(most, fabsf(row[i]));
+    const float scale = most > 0 && isfinite(most) ? most / 127 : 1;
+    for (int64_t i = 0; i < count; i++) {
+        float v = rintf(row[i] / scale);
+        out[i] = (int8_t)(v >= 127 ? 127 : v > -127 ? v : -127);
+    }
+    return scale;
+}
+
 /* The pair for a computed value, which now exists. */
 static yolk_status add_pair(quantizer *z, yk_id v)
 {
     yk_graph *g = z->g;
     const char *name = g->values[v].name;
-    const float low = YK_MIN(z->q->low[v], 0), high = YK_MAX(z->q->high[v], 0);
-    float scale = z->q->symmetric ? YK_MAX(high, -low) / 127 : (high - low) / 255;
-    if (!(scale > 0) || !isfinite(scale))
-        scale = 1.0f / 127;
-    const uint8_t zero = z->q->symmetric ? 0 : (uint8_t)rintf(YK_MIN(-low / scale, 255));
-    yk_id inputs[3] = {v, scalar(g, name, "scale", YK_F32, &scale), YK_NONE};
+    const yk_eight_bits s = yk_eight_bits_of(z->q, v);
+    const uint8_t zero = (uint8_t)s.zero;
+    yk_id inputs[3] = {v, scalar(g, name, "scale", YK_F32, &s.scale), YK_NONE};
     if (inputs[1] != YK_NONE)
         inputs[2] = scalar(g, name, "zero", z->q->symmetric ? YK_I8 : YK_U8, &zero);
     if (inputs[2] != YK_NONE)
@@ -143,17 +164,8 @@ static yolk_status quantize_weights(quantizer *z, yk_node *n)
     char *name = yk_format("%s.int8", w.name);
     if (!bytes || !scales || !name)
         goto fail;
-    for (int64_t o = 0; o < channels; o++) {
-        const float *row = (const float *)w.data + o * each;
-        float most = 0;
-        for (int64_t i = 0; i < each; i++)
-            most = YK_MAX(most, fabsf(row[i]));
-        scales[o] = most > 0 && isfinite(most) ? most / 127 : 1;
-        for (int64_t i = 0; i < each; i++) {
-            float v = rintf(row[i] / scales[o]);
-            bytes[o * each + i] = (int8_t)(v >= 127 ? 127 : v > -127 ? v : -127);
-        }
-    }
+    for (int64_t o = 0; o < channels; o++)
+        scales[o] = yk_quantize_row((const float *)w.data + o * each, each, bytes + o * each);
     parts[0] = yk_graph_add_constant_copy(g, name, YK_I8, w.shape, bytes);
     if (parts[0] != YK_NONE)
         parts[1] = yk_graph_add_constant_copy(g, name, YK_F32, line, scales);
@@ -168,19 +180,51 @@ fail:
     return result == YK_NONE ? YOLK_ERROR_OUT_OF_MEMORY : YOLK_OK;
 }
 
+static yolk_status shift_biases(yk_graph *g, yk_node *n, const float *shift)
+{
+    const yk_value w = g->values[n->inputs[1]];
+    const int64_t channels = w.shape.dims[0];
+    const yk_shape line = {.rank = 1, .dims = {channels}};
+    const float *old = n->input_count > 2 && n->inputs[2] != YK_NONE ? g->values[n->inputs[2]].data : NULL;
+    float *sums = yk_calloc((size_t)channels + 1, sizeof *sums);
+    char *name = yk_format("%s.bias", w.name);
+    yk_id *inputs = yk_calloc(3, sizeof *inputs), id = YK_NONE;
+    if (!sums || !name || !inputs)
+        goto fail;
+    for (int64_t c = 0; c < channels; c++)
+        sums[c] = (old ? old[c] : 0) + shift[c];
+    id = yk_graph_add_constant_copy(g, name, YK_F32, line, sums);
+    if (id == YK_NONE)
+        goto fail;
+    inputs[0] = n->inputs[0];
+    inputs[1] = n->inputs[1];
+    inputs[2] = id;
+    yk_free(n->inputs);
+    n->inputs = inputs;
+    n->input_count = 3;
+    inputs = NULL;
+fail:
+    yk_free(sums);
+    yk_free(name);
+    yk_free(inputs);
+    return id == YK_NONE ? YOLK_ERROR_OUT_OF_MEMORY : YOLK_OK;
+}
+
 /* A sum reads what is there in bytes already, so that those need not be kept in float besides. */
 static bool reads_pairs(const quantizer *z, const yk_node *n, bool chosen)
 {
     return chosen || n->op == YK_OP_ADD || (z->needed[n->outputs[0]] && yk_moves_values(z->g, n));
 }
 
-static yolk_status convert_node(quantizer *z, yk_node *n, bool chosen)
+static yolk_status convert_node(quantizer *z, yk_node *n, bool chosen, const float *shift)
 {
     yk_graph *g = z->g;
     yolk_status status = YOLK_OK;
     chosen = chosen && yk_can_quantize(g, n);
     bool moves = z->needed[n->outputs[0]] && yk_moves_values(g, n), pairs = reads_pairs(z, n, chosen);
-    if (chosen)
+    if (chosen && shift)
+        status = shift_biases(g, n, shift);
+    if (chosen && status == YOLK_OK)
         status = quantize_weights(z, n);
     /* Of a chosen node only the first input: its weights are new values, which have no pair to look up. */
     const int most = !pairs ? 0 : chosen ? 1 : n->input_count;
@@ -223,7 +267,7 @@ yolk_status yk_pass_quantize(yk_graph *g, const yk_quantization *q)
     g->node_count = 0;
     status = z.needed[g->input] ? add_pair(&z, g->input) : YOLK_OK;
     for (int i = 0; i < count && status == YOLK_OK; i++)
-        status = convert_node(&z, &old[i], q->chosen[i]);
+        status = convert_node(&z, &old[i], q->chosen[i], q->shift ? q->shift[i] : NULL);
     /* What is left of a graph that could not be converted is only good for being destroyed. */
     for (int i = 0; i < count; i++) {
         yk_free(old[i].name);

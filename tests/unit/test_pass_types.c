@@ -108,7 +108,7 @@ static void quantize(yk_graph *g, bool symmetric, const bool *chosen)
     }
     low[g->input] = 0;
     memset(all, 1, sizeof all);
-    const yk_quantization q = {chosen ? chosen : all, low, high, symmetric};
+    const yk_quantization q = {chosen ? chosen : all, low, high, symmetric, NULL};
     assert_ok(yk_pass_quantize(g, &q));
 }
 
@@ -192,7 +192,7 @@ static void every_allocation_may_fail(void **state)
     for (int i = 0; i < 64; i++)
         range[i] = 4;
     memset(all, 1, sizeof all);
-    const yk_quantization q = {all, range, range, false};
+    const yk_quantization q = {all, range, range, false, NULL};
     for (int half = 0; half < 2; half++) {
         yolk_status status = YOLK_ERROR_OUT_OF_MEMORY;
         for (long n = 1; status != YOLK_OK; n++) {

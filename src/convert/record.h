@@ -1,0 +1,29 @@
+/* What the results in a folder were made from, kept in one small file beside them. */
+#ifndef YK_RECORD_H
+#define YK_RECORD_H
+
+#include <jansson.h>
+
+#include "base/base.h"
+#include "yolk/convert.h"
+
+typedef struct yk_record {
+    char *path;
+    json_t *root; /* "made": by file name */
+} yk_record;
+
+/* A record that is not there, or that cannot be read, is empty: then all is made anew. */
+yolk_status yk_record_open(const char *folder, yk_record *out);
+void yk_record_close(yk_record *r);
+
+/* What a result depends on besides its source, as a hash: the options, the pictures that they name, and yolk. */
+yolk_status yk_record_key(const yolk_convert_options *o, char hex[65]);
+
+bool yk_record_has(const yk_record *r, const char *destination);
+/* Whether `item` is what its source, these options and this yolk made; then its figures are filled in. `*check` lives
+ * as long as the record. */
+bool yk_record_matches(const yk_record *r, const char *key, yolk_folder_item *item, const char **check);
+/* Notes how `item` was made, and writes the file. */
+yolk_status yk_record_keep(yk_record *r, const char *key, const yolk_folder_item *item);
+
+#endif
