@@ -9,7 +9,6 @@ usage: ensemble.py
 """
 import contextlib
 import io
-import json
 import pathlib
 import random
 import sys
@@ -60,14 +59,14 @@ def draws(count):
     return [[noise.randrange(count) for _ in range(count)] for _ in range(DRAWS)]
 
 
-def row(scorer, better, name, resampled, **more):
+def row(scorer, better, name, resampled):
     every = range(len(scorer.ids))
     result = {"setting": name, "ap": scorer.ap(every), "ap_even": scorer.ap(every[::2]), "ap_odd": scorer.ap(every[1::2])}
     if better:
         gains = sorted(scorer.ap(d) - b for d, b in zip(resampled, better["draws"]))
         result["gain"] = result["ap"] - better["ap"]
         result["gain_low"], result["gain_high"] = gains[len(gains) // 40], gains[-1 - len(gains) // 40]
-    return {key: round(v, 4) if isinstance(v, float) else v for key, v in {**result, **more}.items()}
+    return {key: round(v, 4) if isinstance(v, float) else v for key, v in result.items()}
 
 
 def detect(model, path):
@@ -91,9 +90,8 @@ def main():
             better = {"ap": rows[-1]["ap"], "draws": [scorer.ap(d) for d in resampled]}
     fused = common.WORK / "fused.json"
     for setting in SETTINGS:
-        timing = json.loads(common.run(common.ROOT / "build/bench/fuse_results", fused, "max_det=300", *setting.split(),
-                                       "--", *found))
-        rows.append(row(Scorer(truth, fused), better, setting, resampled, us_a_picture=timing["us_a_picture"]))
+        common.run(common.ROOT / "build/bench/fuse_results", fused, "max_det=300", *setting.split(), "--", *found)
+        rows.append(row(Scorer(truth, fused), better, setting, resampled))
         print(rows[-1], file=sys.stderr, flush=True)
     rows.append(row(Scorer(truth, detect(",".join(map(str, files)), fused)), better,
                     "yolk detect --model " + ",".join(MODELS), resampled))

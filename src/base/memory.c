@@ -215,11 +215,10 @@ static uint64_t resident(void)
 
 static void resident_and_peak(uint64_t *now, uint64_t *peak)
 {
-    char text[4096];
+    char text[4096] = "";
     uint64_t kib;
     struct rusage usage;
-    if (!yk_read_text("", "proc/self/status", text, sizeof text))
-        text[0] = '\0';
+    yk_read_text("", "proc/self/status", text, sizeof text);
     *now = yk_find_number(text, "VmRSS", &kib) ? kib * 1024 : 0;
     /* Some kernels leave the line out. getrusage() comes second because it remembers what ran before exec(). */
     if (yk_find_number(text, "VmHWM", &kib))
