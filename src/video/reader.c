@@ -45,23 +45,26 @@ static yolk_status fail_open(const yolk_video *v, int error)
 
 static yolk_status open_container(yolk_video *v, const char *path)
 {
+    struct stat facts;
     bool standard = strcmp(path, "-") == 0;
+    bool piped = standard || (stat(path, &facts) == 0 && S_ISFIFO(facts.st_mode));
     char *url = NULL;
     AVDictionary *options = NULL;
-    yolk_status status = YOLK_ERROR_OUT_OF_MEMORY;
+    yolk_status status;
     v->format = avformat_alloc_context();
     if (!v->format)
         return yk_fail_memory(sizeof(*v->format));
-    if (standard) {
-        status = yk_stdin_open(v->interrupt, &v->input);
+    if (piped) {
+        status = yk_stream_open(standard ? NULL : path, v->interrupt, &v->input);
         if (status != YOLK_OK)
             return status;
         v->format->pb = v->input;
         v->format->flags |= AVFMT_FLAG_CUSTOM_IO;
-    } else {
+    }
+    if (!standard) {
         url = yk_file_url(path);
         if (!url)
-            return status;
+            return YOLK_ERROR_OUT_OF_MEMORY;
     }
     /* A hostile playlist must not make yolk fetch from the network. */
     av_dict_set(&options, "protocol_whitelist", "file", 0);
@@ -332,7 +335,7 @@ void yolk_video_close(yolk_video **video)
     av_packet_free(&v->packet);
     avcodec_free_context(&v->codec);
     avformat_close_input(&v->format);
-    yk_stdin_close(&v->input);
+    yk_stream_close(&v->input);
     yk_scaler_free(&v->scaler);
     yk_frame_pool_free(&v->converted);
     yk_frame_pool_free(&v->turned);

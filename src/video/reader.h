@@ -5,11 +5,12 @@
 #include "video/ffmpeg.h"
 #include "video/video.h"
 
-/* ---- stdin.c ---- */
+/* ---- stream.c ---- */
 
 bool yk_interrupt_raised(const yk_interrupt *interrupt); /* false for NULL */
-yolk_status yk_stdin_open(yk_interrupt *interrupt, AVIOContext **out);
-void yk_stdin_close(AVIOContext **io); /* &NULL allowed */
+/* `path` NULL: standard input. `interrupt` may be NULL and must outlive the stream. */
+yolk_status yk_stream_open(const char *path, const yk_interrupt *interrupt, AVIOContext **out);
+void yk_stream_close(AVIOContext **io); /* &NULL allowed */
 
 typedef enum yk_reading {
     YK_READING,  /* packets to come */
@@ -20,7 +21,7 @@ typedef enum yk_reading {
 struct yolk_video {
     char *name; /* for sentences: the path, or "standard input" */
     yk_interrupt *interrupt;
-    AVIOContext *input; /* standard input, or NULL */
+    AVIOContext *input; /* standard input or a pipe, else NULL */
     AVFormatContext *format;
     AVStream *stream;
     AVCodecContext *codec;

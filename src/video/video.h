@@ -6,8 +6,8 @@
 #include "yolk/image.h"
 #include "yolk/video.h"
 
-/* Ends the waiting of reads from standard input, from any thread: the read that waits, and every later one, returns
- * YOLK_ERROR_CANCELED. Files are not waited for. */
+/* Ends the waiting of reads from standard input and pipes, from any thread: the read that waits, and every later one,
+ * returns YOLK_ERROR_CANCELED. Files are not waited for. */
 typedef struct yk_interrupt yk_interrupt;
 yolk_status yk_interrupt_create(yk_interrupt **out);
 void yk_interrupt_raise(yk_interrupt *interrupt);

@@ -1,5 +1,7 @@
 /* Videos that are not whole, and files that are no video: the frames there are, then one sentence. */
 #include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
 
 #include <libavformat/avformat.h>
 
@@ -353,6 +355,37 @@ static void waiting_for_input_can_be_ended(void **state)
     close(ends[1]);
 }
 
+typedef struct waiting {
+    const char *path;
+    yk_interrupt *interrupt;
+} waiting;
+
+static void *open_pipe(void *user)
+{
+    const waiting *w = user;
+    yolk_video *video = NULL;
+    yolk_status status = yk_video_open(w->path, NULL, w->interrupt, &video);
+    yolk_video_close(&video);
+    return status == YOLK_ERROR_CANCELED ? NULL : "not canceled";
+}
+
+/* Nobody writes, and nobody ever will. */
+static void waiting_for_a_named_pipe_can_be_ended(void **state)
+{
+    (void)state;
+    waiting w = {.path = yk_temp_path("pipe")};
+    pthread_t thread;
+    void *fault;
+    assert_int_equal(mkfifo(w.path, 0600), 0);
+    assert_ok(yk_interrupt_create(&w.interrupt));
+    assert_int_equal(pthread_create(&thread, NULL, open_pipe, &w), 0);
+    yk_interrupt_raise(w.interrupt);
+    pthread_join(thread, &fault);
+    assert_null(fault);
+    yk_interrupt_destroy(&w.interrupt);
+    assert_int_equal(unlink(w.path), 0);
+}
+
 static void short_memory_is_survived(void **state)
 {
     (void)state;
@@ -391,6 +424,7 @@ int main(void)
         cmocka_unit_test(frames_beyond_all_measure_are_refused),
         cmocka_unit_test(standard_input_is_a_stream),
         cmocka_unit_test(waiting_for_input_can_be_ended),
+        cmocka_unit_test(waiting_for_a_named_pipe_can_be_ended),
         cmocka_unit_test(short_memory_is_survived),
     };
     return cmocka_run_group_tests_name("reader errors", tests, yk_temp_make, yk_temp_remove);

@@ -1,4 +1,4 @@
-/* Standard input as FFmpeg reads it, whose waiting can be ended from another thread. */
+/* Standard input and pipes as FFmpeg reads them; waiting for them can be ended from another thread. */
 #include "video/reader.h"
 
 #include <errno.h>
@@ -49,11 +49,17 @@ void yk_interrupt_destroy(yk_interrupt **interrupt)
     *interrupt = NULL;
 }
 
-static int read_input(void *user, uint8_t *buffer, int size)
+typedef struct stream {
+    int fd;
+    bool owned;
+    const yk_interrupt *interrupt; /* or NULL */
+} stream;
+
+static int read_stream(void *user, uint8_t *buffer, int size)
 {
-    const yk_interrupt *interrupt = user;
-    struct pollfd wait[2] = {{.fd = STDIN_FILENO, .events = POLLIN},
-                             {.fd = interrupt ? interrupt->wake[0] : -1, .events = POLLIN}};
+    const stream *s = user;
+    struct pollfd wait[2] = {{.fd = s->fd, .events = POLLIN},
+                             {.fd = s->interrupt ? s->interrupt->wake[0] : -1, .events = POLLIN}};
     for (;;) {
         if (poll(wait, 2, -1) < 0) {
             if (errno == EINTR)
@@ -62,7 +68,7 @@ static int read_input(void *user, uint8_t *buffer, int size)
         }
         if (wait[1].revents)
             return AVERROR_EXIT;
-        ssize_t got = read(STDIN_FILENO, buffer, (size_t)size);
+        ssize_t got = read(s->fd, buffer, (size_t)size);
         if (got > 0)
             return (int)got;
         if (got == 0)
@@ -72,20 +78,44 @@ static int read_input(void *user, uint8_t *buffer, int size)
     }
 }
 
-yolk_status yk_stdin_open(yk_interrupt *interrupt, AVIOContext **out)
+yolk_status yk_stream_open(const char *path, const yk_interrupt *interrupt, AVIOContext **out)
 {
     enum { BUFFER = 1 << 16 };
-    uint8_t *buffer = av_malloc(BUFFER);
-    *out = buffer ? avio_alloc_context(buffer, BUFFER, 0, interrupt, read_input, NULL, NULL) : NULL;
+    *out = NULL;
+    uint8_t *buffer = NULL;
+    stream *s = yk_calloc(1, sizeof(*s));
+    if (!s)
+        return YOLK_ERROR_OUT_OF_MEMORY;
+    yolk_status status = YOLK_OK;
+    /* Opened without waiting for a writer: poll() waits for that too. */
+    *s = (stream){.fd = path ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : STDIN_FILENO,
+                  .owned = path != NULL,
+                  .interrupt = interrupt};
+    if (s->fd < 0) {
+        status = yk_fail_errno(errno, "%s", path);
+        goto fail;
+    }
+    buffer = av_malloc(BUFFER);
+    *out = buffer ? avio_alloc_context(buffer, BUFFER, 0, s, read_stream, NULL, NULL) : NULL;
     if (*out)
         return YOLK_OK;
+    status = yk_fail_memory(BUFFER);
+fail:
     av_free(buffer);
-    return yk_fail_memory(BUFFER);
+    if (s->owned && s->fd >= 0)
+        close(s->fd);
+    yk_free(s);
+    return status;
 }
 
-void yk_stdin_close(AVIOContext **io)
+void yk_stream_close(AVIOContext **io)
 {
-    if (*io)
-        av_freep(&(*io)->buffer);
+    if (!*io)
+        return;
+    stream *s = (*io)->opaque;
+    if (s->owned)
+        close(s->fd);
+    yk_free(s);
+    av_freep(&(*io)->buffer);
     avio_context_free(io);
 }
