@@ -117,7 +117,7 @@ static yolk_status find_python(char **python, const char **folder)
 {
     const char *set = getenv("YOLK_PYTHON");
     bool named = set && *set;
-    *folder = !named && *YOLK_TENSORRT_DIR && yk_is_directory(YOLK_TENSORRT_DIR) ? YOLK_TENSORRT_DIR : "";
+    *folder = !named && yk_is_directory(YOLK_TENSORRT_DIR) ? YOLK_TENSORRT_DIR : "";
     *python = yk_find_program(named ? set : "python3");
     if (*python)
         return YOLK_OK;
