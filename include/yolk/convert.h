@@ -116,7 +116,8 @@ typedef struct yolk_convert_report {
     int converted;               /**< of them, those in the result's precision */
     const yolk_kept_layer *kept; /**< the others, the costliest first */
     size_t kept_count;           /**< number of those */
-    const char *ranges;          /**< int8: how the ranges were chosen: "percentile", "least squares" or ""  */
+    const char *ranges;          /**< int8: how the ranges were chosen: "percentile", "least squares", between the two
+                                    "percentile and least squares", or ""  */
     int calib_pictures;          /**< pictures that ranges were measured on */
 
     yolk_check_kind check;   /**< how it was checked */

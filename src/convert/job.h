@@ -30,6 +30,12 @@ yolk_status yk_report_keep(yk_report *r, const char *name, const char *format, .
 /* The caller's options, checked; an older program may know the first ones only. NULL: the defaults. */
 yolk_status yk_convert_options_take(const yolk_convert_options *given, yolk_convert_options *out);
 
+/* What the result must come up to. */
+typedef struct yk_limits {
+    double agreement, difference, ap_loss;
+} yk_limits;
+yk_limits yk_convert_limits(const yolk_convert_options *o);
+
 /* The stage under way is done to done/total. YOLK_ERROR_CANCELED when the caller wants to stop. */
 yolk_status yk_job_step(yk_job *job, const char *stage, double done, double total);
 /* The next stage is `span` (0..1) of the whole. */

@@ -1,8 +1,9 @@
 /* Which layers are computed in int8, and with which ranges: found by measuring what it costs.
  *
- * All layers start in int8. When that loses too much of what the source finds on pictures that calibration did not see,
- * runs of neighbouring layers are put into int8, each by itself, to learn what each costs; then the costliest ones stay
- * in float, one after the other, until little enough is lost. */
+ * All layers start in int8, with biases that make up for it. When that loses too much of what the source finds on
+ * pictures that calibration did not see, runs of neighbouring layers are put into int8, each by itself, to learn what
+ * each costs; then those that cost most for the time that they take stay in float, one after the other, until little
+ * enough is lost. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,8 @@
 enum { MOST_PARTS = 24 };
 static const double ENOUGH = 0.05;     /* loss that is not worth a search */
 static const double MOST_FLOAT = 0.35; /* share of the work that may stay in float */
+static const double LITTLE = 0.02;     /* share of the work that is as good as none */
+static const double MARGIN = 0.8;      /* part of what may be lost that is used up here, where it is measured closely */
 
 static const yk_detect_options found_all = {.conf = 0.05f, .iou = 0.45f, .max_det = 300};
 
@@ -25,8 +28,10 @@ typedef struct part {
 
 /* What a choice of layers costs. */
 typedef struct cost {
-    double loss;  /* of what is found, 0..1 */
-    double error; /* of the raw outputs, or the loss where those are not known */
+    double loss;       /* of what is found, 0..1 */
+    double error;      /* of the raw outputs, or the loss where those are not known */
+    double agreement;  /* as the check will see them */
+    double difference; /* likewise */
 } cost;
 
 /* What the source makes of a picture. */
@@ -39,7 +44,8 @@ typedef struct search {
     yk_job *job;
     yk_graph *g; /* the source, unbound, with its raw head */
     const yk_samples *samples;
-    int first; /* of the samples that are kept for measuring */
+    int measured; /* samples that ranges were measured on */
+    int first;    /* of the samples that are kept for measuring costs */
     expectation *expected;
     int expected_count;
     const float *low, *high;
@@ -127,10 +133,21 @@ static yolk_status measure(search *s, const bool *chosen, cost *out)
             status = yk_job_step(s->job, "measuring layers", s->done, s->part_count + 1);
     }
     out->loss = yk_agreement_loss(&a);
+    out->agreement = yk_agreement_share(&a);
+    out->difference = yk_agreement_difference(&a);
     out->error = known && sums.total > 0 ? sums.error / sums.total : out->loss;
     yk_runner_close(&r);
     yk_detections_free(&found);
     return status;
+}
+
+/* Little is lost, and the check will not find otherwise; by ground truth it sees the loss alone. */
+static bool good_enough(const search *s, const cost *c)
+{
+    const yk_limits limits = yk_convert_limits(&s->job->options);
+    if (c->loss > ENOUGH || s->job->options.labels)
+        return c->loss <= ENOUGH;
+    return 1 - c->agreement <= MARGIN * (1 - limits.agreement) && c->difference <= MARGIN * limits.difference;
 }
 
 /* ---- parts ---- */
@@ -203,10 +220,12 @@ static void choose_part(search *s, const part *p, bool int8)
         s->chosen[p->nodes[i]] = int8;
 }
 
-static int by_error(const void *a, const void *b)
+/* The error that goes for the time that is lost; parts that were not measured come last. */
+static int by_worth(const void *a, const void *b)
 {
-    const part *x = a, *y = b;
-    return x->error > y->error ? -1 : x->error < y->error;
+    const part *p = a, *q = b;
+    const double x = p->error / (p->work + LITTLE), y = q->error / (q->work + LITTLE);
+    return x > y ? -1 : x < y;
 }
 
 /* ---- the search ---- */
@@ -221,7 +240,7 @@ static yolk_status rank_parts(search *s)
         choose_part(s, &s->parts[i], false);
     for (int i = s->part_count - 1; i >= 0 && status == YOLK_OK; i--) {
         part *p = &s->parts[i];
-        cost c = {0};
+        cost c = {.loss = 0};
         p->error = -1;
         if (p->work > MOST_FLOAT || yk_now_ns() > end)
             continue;
@@ -233,7 +252,7 @@ static yolk_status rank_parts(search *s)
     }
     for (int i = 0; i < s->part_count; i++)
         choose_part(s, &s->parts[i], true);
-    qsort(s->parts, (size_t)s->part_count, sizeof *s->parts, by_error);
+    qsort(s->parts, (size_t)s->part_count, sizeof *s->parts, by_worth);
     return status;
 }
 
@@ -257,7 +276,7 @@ static yolk_status keep_costly(search *s, cost now)
 {
     double work = 0;
     yolk_status status = rank_parts(s);
-    for (int i = 0; i < s->part_count && status == YOLK_OK && now.loss > ENOUGH; i++) {
+    for (int i = 0; i < s->part_count && status == YOLK_OK && !good_enough(s, &now); i++) {
         const part *p = &s->parts[i];
         if (p->error < 0 || work + p->work > MOST_FLOAT || yk_now_ns() > s->deadline_ns)
             continue;
@@ -266,30 +285,61 @@ static yolk_status keep_costly(search *s, cost now)
         status = keep(s, p);
         if (status == YOLK_OK)
             status = measure(s, s->chosen, &now);
-        yk_log(YOLK_LOG_INFO, "%s: with %d layers from %s on in float32 too (error %.5f): %.1f%% is lost",
-               s->job->source, p->count, s->g->nodes[p->nodes[0]].name, p->error, 100 * now.loss);
+        yk_log(YOLK_LOG_INFO,
+               "%s: with %d layers from %s on in float32 too (error %.5f): %.1f%% is lost, %.1f%% agree within %.3f",
+               s->job->source, p->count, s->g->nodes[p->nodes[0]].name, p->error, 100 * now.loss, 100 * now.agreement,
+               now.difference);
     }
     return status;
 }
 
-/* Both ways of choosing ranges are tried on the whole network. */
-static yolk_status choose_ranges(search *s, const yk_ranges *r, float *low, cost *out)
+enum { WAYS = 3 };
+static const char *const way_names[WAYS] = {"percentile", "least squares", "percentile and least squares"};
+
+static void take_way(search *s, const yk_ranges *r, int way, float *low, float *high)
 {
-    const float *ways[2] = {r->percentile, r->squares};
-    static const char *const names[2] = {"percentile", "least squares"};
-    cost costs[2] = {{0, 0}, {0, 0}};
-    yolk_status status = YOLK_OK;
-    s->low = low;
-    for (int pass = 0; pass < 3 && status == YOLK_OK; pass++) {
-        int way = pass < 2 ? pass : costs[1].error <= costs[0].error;
-        s->high = ways[way];
-        for (int i = 0; i < s->g->value_count; i++)
-            low[i] = YK_MAX(r->least[i], -s->high[i]);
-        if (pass < 2)
-            status = measure(s, s->chosen, &costs[way]);
-        s->job->report->public.ranges = names[way];
-        *out = costs[way];
+    for (int i = 0; i < s->g->value_count; i++) {
+        const float ways[WAYS] = {r->percentile[i], r->squares[i], (r->percentile[i] + r->squares[i]) / 2};
+        high[i] = ways[way];
+        low[i] = YK_MAX(r->least[i], -high[i]);
     }
+    s->low = low;
+    s->high = high;
+}
+
+/* Each way of choosing ranges is tried on the whole network, and what lies between the two. */
+static yolk_status choose_ranges(search *s, const yk_ranges *r, float *low, float *high, cost *out)
+{
+    yolk_status status = YOLK_OK;
+    int best = 0;
+    for (int way = 0; way < WAYS && status == YOLK_OK; way++) {
+        cost c = {.loss = 0};
+        take_way(s, r, way, low, high);
+        status = measure(s, s->chosen, &c);
+        if (way == 0 || c.error < out->error) {
+            best = way;
+            *out = c;
+        }
+    }
+    take_way(s, r, best, low, high);
+    s->job->report->public.ranges = way_names[best];
+    return status;
+}
+
+/* What a layer loses by itself does not depend on the others: the corrections stay when some go back to float. */
+static yolk_status correct(search *s, cost *now)
+{
+    const yk_quantization q = {s->chosen, s->low, s->high, s->job->options.symmetric != 0, NULL};
+    cost after = {.loss = 0};
+    yolk_status status = yk_correct_biases(s->job, s->g, &q, s->samples, s->measured, s->shift);
+    if (status == YOLK_OK)
+        status = measure(s, s->chosen, &after);
+    yk_log(YOLK_LOG_INFO, "%s: corrected biases: %.1f%% is lost instead of %.1f%%", s->job->source, 100 * after.loss,
+           100 * now->loss);
+    if (after.loss < now->loss)
+        *now = after;
+    else
+        yk_shifts_clear(s->shift, s->g->node_count);
     return status;
 }
 
@@ -308,15 +358,19 @@ static void search_free(search *s)
     yk_free(s->expected);
     yk_free(s->chosen);
     yk_free(s->nodes);
+    yk_shifts_clear(s->shift, s->g->node_count);
+    yk_free(s->shift);
 }
 
-static yolk_status run_search(search *s, const yk_ranges *ranges, float *low, yk_graph **out)
+static yolk_status run_search(search *s, const yk_ranges *ranges, float *low, float *high, yk_graph **out)
 {
     yolk_convert_report *report = &s->job->report->public;
-    cost all = {0};
+    cost all = {.loss = 0};
     yolk_status status = expect(s);
     if (status == YOLK_OK)
-        status = choose_ranges(s, ranges, low, &all);
+        status = choose_ranges(s, ranges, low, high, &all);
+    if (status == YOLK_OK && !good_enough(s, &all))
+        status = correct(s, &all);
     if (status == YOLK_OK)
         status = yk_graph_bind(s->g, 1, s->job->height, s->job->width);
     if (status == YOLK_OK)
@@ -324,7 +378,7 @@ static yolk_status run_search(search *s, const yk_ranges *ranges, float *low, yk
     report->layers = s->node_count;
     yk_log(YOLK_LOG_INFO, "%s: all of %d layers in int8, ranges by %s, cost %.1f%% of what is found", s->job->source,
            s->node_count, report->ranges, 100 * all.loss);
-    if (status == YOLK_OK && all.loss > ENOUGH)
+    if (status == YOLK_OK && !good_enough(s, &all))
         status = keep_costly(s, all);
     yk_graph_unbind(s->g);
     report->converted = s->node_count - (int)report->kept_count;
@@ -339,8 +393,10 @@ yolk_status yk_convert_int8(yk_job *job, yk_graph **graph)
     search s = {.job = job, .g = *graph, .samples = &samples};
     int *group = yk_calloc((size_t)s.g->value_count, sizeof *group);
     float *low = yk_calloc((size_t)s.g->value_count, sizeof *low);
+    float *high = yk_calloc((size_t)s.g->value_count, sizeof *high);
     s.chosen = yk_calloc((size_t)s.g->node_count, sizeof *s.chosen);
-    yolk_status status = group && low && s.chosen ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
+    s.shift = yk_calloc((size_t)s.g->node_count, sizeof *s.shift);
+    yolk_status status = group && low && high && s.chosen && s.shift ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
     for (int i = 0; i < s.g->node_count && status == YOLK_OK; i++)
         s.chosen[i] = yk_can_quantize(s.g, &s.g->nodes[i]);
     if (status == YOLK_OK)
@@ -348,7 +404,7 @@ yolk_status yk_convert_int8(yk_job *job, yk_graph **graph)
     yk_job_stage(job, 0.15);
     if (status == YOLK_OK)
         status = yk_samples_load(job, job->options.calib, job->options.calib_count, &s.g->head, &samples);
-    s.first = yk_calibration_part(samples.count);
+    s.measured = s.first = yk_calibration_part(samples.count);
     if (status == YOLK_OK)
         yk_sha256_hex(samples.bytes, (size_t)s.first * samples.each, job->report->calibration);
     job->report->public.calib_pictures = s.first;
@@ -360,7 +416,7 @@ yolk_status yk_convert_int8(yk_job *job, yk_graph **graph)
     s.deadline_ns = yk_now_ns() + (uint64_t)(YK_MAX(job->options.search_seconds, 0) * 1e9);
     yk_job_stage(job, 0.6);
     if (status == YOLK_OK)
-        status = run_search(&s, &ranges, low, &made);
+        status = run_search(&s, &ranges, low, high, &made);
     search_free(&s);
     if (status == YOLK_OK) {
         yk_graph_destroy(graph);
@@ -370,5 +426,6 @@ yolk_status yk_convert_int8(yk_job *job, yk_graph **graph)
     yk_samples_free(&samples);
     yk_free(group);
     yk_free(low);
+    yk_free(high);
     return status;
 }

@@ -70,6 +70,13 @@ static double limit(double given, double half, double bytes, yolk_precision prec
     return given > 0 ? given : precision == YOLK_PRECISION_INT8 ? bytes : half;
 }
 
+yk_limits yk_convert_limits(const yolk_convert_options *o)
+{
+    return (yk_limits){.agreement = limit(o->min_agreement, 0.99, 0.97, o->precision),
+                       .difference = limit(o->max_score_difference, 0.01, 0.03, o->precision),
+                       .ap_loss = limit(o->max_ap_loss, 0.003, 0.01, o->precision)};
+}
+
 static yolk_status inaccurate(const yk_job *job, const char *text, const char *wanted, double limit_value)
 {
     return yk_fail(YOLK_ERROR_INACCURATE,
@@ -80,17 +87,14 @@ static yolk_status inaccurate(const yk_job *job, const char *text, const char *w
 
 static yolk_status judge(yk_job *job)
 {
-    const yolk_convert_options *o = &job->options;
+    const yk_limits l = yk_convert_limits(&job->options);
     yolk_convert_report *r = &job->report->public;
-    const double share = limit(o->min_agreement, 0.99, 0.97, o->precision);
-    const double difference = limit(o->max_score_difference, 0.01, 0.03, o->precision);
-    const double loss = limit(o->max_ap_loss, 0.003, 0.01, o->precision);
-    if (r->check == YOLK_CHECK_PRECISION && r->ap < r->source_ap - loss)
-        return inaccurate(job, r->text, "an AP50-95 that is lower by at most", loss);
-    if (r->check == YOLK_CHECK_AGREEMENT && r->agreement < share)
-        return inaccurate(job, r->text, "a share of at least", share);
-    if (r->check == YOLK_CHECK_AGREEMENT && r->score_difference > difference)
-        return inaccurate(job, r->text, "a mean difference of at most", difference);
+    if (r->check == YOLK_CHECK_PRECISION && r->ap < r->source_ap - l.ap_loss)
+        return inaccurate(job, r->text, "an AP50-95 that is lower by at most", l.ap_loss);
+    if (r->check == YOLK_CHECK_AGREEMENT && r->agreement < l.agreement)
+        return inaccurate(job, r->text, "a share of at least", l.agreement);
+    if (r->check == YOLK_CHECK_AGREEMENT && r->score_difference > l.difference)
+        return inaccurate(job, r->text, "a mean difference of at most", l.difference);
     r->passed = 1;
     return YOLK_OK;
 }
