@@ -118,21 +118,18 @@ static double added(const yolk_benchmark_row *row)
     return row->memory_peak > row->memory_before ? (double)(row->memory_peak - row->memory_before) : 0;
 }
 
-/* Bytes that a row will add, by what the rows before it of the same size have added, with one such row by what its
- * frames keep alive; 0 when nothing is known. */
-static double expected_memory(const bench *b, const yolk_benchmark_row *row)
+double yk_bench_expected(const yolk_benchmark_row *rows, const yolk_benchmark_row *row, double frame_bytes)
 {
     const yolk_benchmark_row *last = NULL, *earlier = NULL;
-    for (const yolk_benchmark_row *r = b->report->rows; r < row; r++) {
+    for (const yolk_benchmark_row *r = rows; r < row; r++) {
         if (r->skipped || r->input.width != row->input.width || r->input.height != row->input.height)
             continue;
         earlier = last;
         last = r;
     }
     if (!last)
-        return 0;
-    double each = (double)b->frame_bytes * row->input.width * row->input.height /
-                  ((double)b->own_size.width * b->own_size.height);
+        return frame_bytes * row->batch;
+    double each = frame_bytes;
     if (earlier && earlier->batch != last->batch)
         each = (added(last) - added(earlier)) / (last->batch - earlier->batch);
     return added(last) + YK_MAX(each, 0) * (row->batch - last->batch);
@@ -141,7 +138,12 @@ static double expected_memory(const bench *b, const yolk_benchmark_row *row)
 /* Why the row cannot be run, as the last error, or YOLK_OK. */
 static yolk_status check_row(const bench *b, const yolk_benchmark_row *row)
 {
-    double needed = expected_memory(b, row), there = 0.8 * (double)yk_memory_available();
+    const double pixels = (double)row->input.width * row->input.height;
+    const double own_pixels = (double)b->own_size.width * b->own_size.height;
+    /* Backends were seen to take up to twice that: inputs and results of the next run, scratch memory. */
+    const double frame_bytes = 2 * (double)b->frame_bytes * pixels / own_pixels;
+    const double needed = yk_bench_expected(b->report->rows, row, frame_bytes);
+    const double there = 0.8 * (double)yk_memory_available();
     if (b->fixed_batch && row->batch != b->fixed_batch)
         return yk_fail(YOLK_ERROR_LIMIT, "the model was exported for batches of %d only", b->fixed_batch);
     if (there > 0 && needed > there)

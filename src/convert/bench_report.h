@@ -14,6 +14,10 @@ typedef struct yk_bench_report {
     yolk_benchmark_layer layers[YK_BENCH_LAYERS];
 } yk_bench_report;
 
+/* bench.c: bytes that a row will add, by what the rows before it of the same size have added; with less than two such
+ * rows by what a frame of that size keeps alive. */
+double yk_bench_expected(const yolk_benchmark_row *rows, const yolk_benchmark_row *row, double frame_bytes);
+
 /* bench_steps.c: fills in steps and layers; `config` has the batch and input size that everything is measured at. */
 yolk_status yk_bench_steps(yk_bench_report *r, const yolk_config *config, const char *model, yk_clock *clock);
 

@@ -1,5 +1,8 @@
 /* Benchmarks of one model, on the reference backend. */
+#include <math.h>
+
 #include "bench_test.h"
+#include "convert/bench_report.h"
 
 static yolk_benchmark_options quick(const yolk_config *config)
 {
@@ -114,6 +117,25 @@ static void a_limit_of_memory_skips(void **state)
     config.memory_limit_mb = 1;
     assert_fails(yolk_benchmark(bench_model("tiny.onnx"), &o, &r), YOLK_ERROR_LIMIT, "memory_limit_mb");
     assert_null(r);
+}
+
+static void memory_is_foreseen_from_the_rows_before(void **state)
+{
+    (void)state;
+    const yolk_size size = {64, 64}, other = {32, 32};
+    yolk_benchmark_row rows[] = {{.input = size, .batch = 1, .memory_before = 1000, .memory_peak = 1500},
+                                 {.input = other, .batch = 64, .memory_before = 1000, .memory_peak = 900000},
+                                 {.input = size, .batch = 2, .skipped = "no"},
+                                 {.input = size, .batch = 3, .memory_before = 1000, .memory_peak = 1700},
+                                 {.input = size, .batch = 16},
+                                 {.input = {8, 8}, .batch = 4}};
+    /* Nothing is known, then one row, then two: 100 a frame. */
+    assert_true(fabs(yk_bench_expected(rows, &rows[0], 30) - 30) < 1e-9);
+    assert_true(fabs(yk_bench_expected(rows, &rows[3], 30) - (500 + 2 * 30)) < 1e-9);
+    assert_true(fabs(yk_bench_expected(rows, &rows[4], 30) - (700 + 13 * 100)) < 1e-9);
+    assert_true(fabs(yk_bench_expected(rows, &rows[5], 30) - 120) < 1e-9);
+    rows[3].memory_peak = 1200; /* noise: less than the smaller batch took */
+    assert_true(fabs(yk_bench_expected(rows, &rows[4], 30) - 200) < 1e-9);
 }
 
 static void time_may_be_short(void **state)
@@ -327,6 +349,7 @@ int main(void)
         cmocka_unit_test(every_size_gets_every_batch),
         cmocka_unit_test(a_fixed_batch_is_the_only_one),
         cmocka_unit_test(a_limit_of_memory_skips),
+        cmocka_unit_test(memory_is_foreseen_from_the_rows_before),
         cmocka_unit_test(time_may_be_short),
         cmocka_unit_test(progress_comes_to_an_end),
         cmocka_unit_test(stopping_keeps_what_was_finished),
