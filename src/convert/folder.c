@@ -224,6 +224,8 @@ static yolk_status convert_item(folder *f, yolk_folder_item *item)
                        "%s is there already and was not made from %s; name another folder for the results",
                        item->destination, item->source);
     const uint64_t start = yk_now_ns();
+    yk_look before;
+    yk_look_at(item->source, &before);
     yolk_status status = yolk_convert(item->source, item->destination, &f->options, &made);
     item->seconds = (double)(yk_now_ns() - start) / 1e9;
     if (made) {
@@ -233,7 +235,7 @@ static yolk_status convert_item(folder *f, yolk_folder_item *item)
         status = status == YOLK_OK ? copied : status;
     }
     if (status == YOLK_OK)
-        status = yk_record_keep(&f->record, f->key, item);
+        status = yk_record_keep(&f->record, f->key, &before, item);
     yolk_convert_report_destroy(&made);
     return status;
 }

@@ -316,7 +316,7 @@ static yolk_status choose_ranges(search *s, const yk_ranges *r, float *low, floa
         cost c = {.loss = 0};
         take_way(s, r, way, low, high);
         status = measure(s, s->chosen, &c);
-        if (way == 0 || c.error < out->error) {
+        if (way == 0 || c.loss < out->loss) {
             best = way;
             *out = c;
         }

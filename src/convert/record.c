@@ -9,17 +9,13 @@
 
 #define NAME ".yolk-convert.json"
 
-/* A file as far as it can be told without reading it. */
-typedef struct look {
-    json_int_t bytes, mtime_ns;
-} look;
-
-static bool look_at(const char *path, look *out)
+bool yk_look_at(const char *path, yk_look *out)
 {
     struct stat s;
+    *out = (yk_look){0, 0};
     if (stat(path, &s) != 0 || !S_ISREG(s.st_mode))
         return false;
-    *out = (look){s.st_size, (json_int_t)s.st_mtim.tv_sec * 1000000000 + s.st_mtim.tv_nsec};
+    *out = (yk_look){s.st_size, (json_int_t)s.st_mtim.tv_sec * 1000000000 + s.st_mtim.tv_nsec};
     return true;
 }
 
@@ -56,8 +52,8 @@ void yk_record_close(yk_record *r)
 
 static void add_look(yk_buffer *b, const char *path)
 {
-    look l = {0, 0};
-    look_at(path, &l);
+    yk_look l;
+    yk_look_at(path, &l);
     yk_buffer_format(b, "%s %lld %lld\n", path, (long long)l.bytes, (long long)l.mtime_ns);
 }
 
@@ -124,7 +120,7 @@ bool yk_record_has(const yk_record *r, const char *destination)
     return entry_of(r, destination) != NULL;
 }
 
-static bool same(const json_t *entry, const char *bytes, const char *time, const look *l)
+static bool same(const json_t *entry, const char *bytes, const char *time, const yk_look *l)
 {
     return json_integer_value(json_object_get(entry, bytes)) == l->bytes &&
            json_integer_value(json_object_get(entry, time)) == l->mtime_ns;
@@ -150,9 +146,9 @@ static yolk_status hash_file(const char *path, char hex[65])
 /* Size and time tell that nothing has happened; when they do not, the bytes may still be the same. */
 static bool source_is_same(const json_t *entry, const yolk_folder_item *item)
 {
-    look l;
+    yk_look l;
     char hex[65];
-    if (!look_at(item->source, &l) || !says(entry, "source", yk_base_name(item->source)))
+    if (!yk_look_at(item->source, &l) || !says(entry, "source", yk_base_name(item->source)))
         return false;
     if (same(entry, "source_bytes", "source_mtime_ns", &l))
         return true;
@@ -163,8 +159,8 @@ static bool source_is_same(const json_t *entry, const yolk_folder_item *item)
 bool yk_record_matches(const yk_record *r, const char *key, yolk_folder_item *item, const char **check)
 {
     const json_t *entry = entry_of(r, item->destination);
-    look l;
-    if (!entry || !says(entry, "key", key) || !look_at(item->destination, &l) ||
+    yk_look l;
+    if (!entry || !says(entry, "key", key) || !yk_look_at(item->destination, &l) ||
         !same(entry, "bytes", "mtime_ns", &l) || !source_is_same(entry, item))
         return false;
     const char *text = json_string_value(json_object_get(entry, "check"));
@@ -175,15 +171,16 @@ bool yk_record_matches(const yk_record *r, const char *key, yolk_folder_item *it
     return true;
 }
 
-yolk_status yk_record_keep(yk_record *r, const char *key, const yolk_folder_item *item)
+yolk_status yk_record_keep(yk_record *r, const char *key, const yk_look *before, const yolk_folder_item *item)
 {
-    look source = {0, 0}, made = {0, 0};
+    yk_look source, made;
     char hex[65];
+    if (!yk_look_at(item->source, &source) || source.bytes != before->bytes || source.mtime_ns != before->mtime_ns)
+        return YOLK_OK;
     yolk_status status = hash_file(item->source, hex);
     if (status != YOLK_OK)
         return status;
-    look_at(item->source, &source);
-    look_at(item->destination, &made);
+    yk_look_at(item->destination, &made);
     json_t *entry = json_pack("{s:s, s:s, s:I, s:I, s:s, s:I, s:I, s:s, s:f, s:f}", "key", key, "source",
                               yk_base_name(item->source), "source_bytes", source.bytes, "source_mtime_ns",
                               source.mtime_ns, "source_sha256", hex, "bytes", made.bytes, "mtime_ns", made.mtime_ns,

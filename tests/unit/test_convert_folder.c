@@ -184,6 +184,33 @@ static void other_pictures_are_a_change(void **state)
     convert("seen", "seen_out", &o, 1, 0);
 }
 
+static int replace_source(void *user, const yolk_convert_progress *p)
+{
+    (void)p;
+    int *calls = user;
+    if (++*calls == 1)
+        yk_tiny_write(at("moving/a.onnx"), 0, names);
+    return 0;
+}
+
+/* What is replaced while it is converted is converted again. */
+static void a_source_may_change_meanwhile(void **state)
+{
+    (void)state;
+    int calls = 0;
+    yolk_convert_options o = options_for(YOLK_PRECISION_FP16);
+    model("moving/a.onnx");
+    set_time("moving/a.onnx", 1000000);
+    o.val = at("pictures");
+    o.no_validate = 0;
+    o.progress = replace_source;
+    o.user = &calls;
+    convert("moving", "moving_out", &o, 1, 0);
+    assert_true(calls > 0);
+    convert("moving", "moving_out", &o, 1, 0);
+    convert("moving", "moving_out", &o, 0, 1);
+}
+
 typedef struct stopping {
     int calls, stop_at;
     double last;
@@ -312,6 +339,7 @@ int main(void)
         cmocka_unit_test(one_bad_file_does_not_stop_the_rest),
         cmocka_unit_test(only_what_has_changed_is_made_again),
         cmocka_unit_test(other_pictures_are_a_change),
+        cmocka_unit_test(a_source_may_change_meanwhile),
         cmocka_unit_test(it_goes_on_where_it_was_stopped),
         cmocka_unit_test(sources_are_never_replaced),
         cmocka_unit_test(what_killed_writers_left_is_removed),
