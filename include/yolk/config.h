@@ -35,7 +35,7 @@ typedef struct yolk_config {
     size_t struct_size;                /**< set by yolk_config_defaults(); tells the library which fields exist */
     char profile[YOLK_CONFIG_TEXT];    /**< profile these settings started from; default "auto" */
     char models_dir[YOLK_CONFIG_PATH]; /**< folder of model files; default "models" */
-    char model[YOLK_CONFIG_PATH];      /**< model name or file; default "yolo26n" */
+    char model[YOLK_CONFIG_PATH];      /**< model name or file, or several with commas between; default "yolo26n" */
     char device[YOLK_CONFIG_TEXT];     /**< auto, cpu, cuda, or numbers of devices that share the frames: cuda:0,1 or
                                             cpu:0,1 (so many replicas of the model share the processor); default "auto" */
     char backend[YOLK_CONFIG_TEXT];    /**< auto, openvino or reference; default "auto" */

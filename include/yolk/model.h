@@ -62,11 +62,13 @@ typedef struct yolk_results yolk_results;
 YOLK_API yolk_status yolk_manager_create(const yolk_config *config, yolk_manager **out);
 
 /** Loads a model: a file, or a name looked up in the models folder as NAME.engine, NAME.onnx, NAME.pt (then in the
- *  working folder). NULL: the config's model. An engine that was made for another device, by another yolk, from another
- *  source file, or that is damaged, is passed over for the source beside it, and the log says why. `optimize` 1: what
- *  is compiled is kept in NAME.engine beside the source, so that it is there the next time; an engine that does not fit
- *  is replaced. 0: no file is written. On success the model replaces the one served so far; on failure that one stays.
- *  Do not call it while another thread predicts with detections of the old model still in use. Thread-safe otherwise.
+ *  working folder). NULL: the config's model. Up to eight names or files with commas between are loaded together: they
+ *  must have the same classes, and what they find in a frame becomes one list as the settings `ensemble...` say. An
+ * engine that was made for another device, by another yolk, from another source file, or that is damaged, is passed
+ * over for the source beside it, and the log says why. `optimize` 1: what is compiled is kept in NAME.engine beside the
+ * source, so that it is there the next time; an engine that does not fit is replaced. 0: no file is written. On success
+ * the model replaces the one served so far; on failure that one stays. Do not call it while another thread predicts
+ * with detections of the old model still in use. Thread-safe otherwise.
  *  @return YOLK_ERROR_NOT_FOUND, YOLK_ERROR_DAMAGED, YOLK_ERROR_UNSUPPORTED, YOLK_ERROR_LIMIT, YOLK_ERROR_BACKEND, ...
  */
 YOLK_API yolk_status yolk_manager_load(yolk_manager *manager, const char *model, int optimize);

@@ -164,8 +164,8 @@ static int run_part(yk_batch *b, yk_flight *f, int first, uint32_t *avoid, yolk_
 {
     yk_session_key key = f->key;
     yk_flight part = {0};
-    if (!f->model->fixed_batch)
-        key.batch = YK_MIN(key.batch, f->count - first);
+    while (!f->model->fixed_batch && key.batch / 2 >= f->count - first)
+        key.batch /= 2; /* a size that others take as well */
     *status = yk_flight_open(&part, f->model, key, *avoid);
     if (*status != YOLK_OK)
         return 0;

@@ -5,7 +5,7 @@
 #include "model/session.h"
 #include "model/sizing.h"
 
-enum { YK_KEPT_SESSIONS = 4, YK_SIZINGS = 4 };
+enum { YK_KEPT_SESSIONS = 4, YK_SIZINGS = 16 };
 
 typedef struct yk_replica {
     struct yk_model *model;
