@@ -26,6 +26,7 @@ int main(int argc, char **argv)
     yolk_frame *frames[MOST] = {NULL};
     yolk_image images[MOST];
     yolk_size input;
+    yolk_batch_choice choice;
     yolk_stats stats;
     yolk_status ended = YOLK_OK;
     int status = 1, count;
@@ -42,10 +43,12 @@ int main(int argc, char **argv)
     int batch = config.batch ? config.batch : yolk_config_for_resolution(&config, info->width, info->height).batch;
     batch = batch < MOST ? batch : MOST;
     if (yolk_manager_input_size(manager, info->width, info->height, 0, &input) != YOLK_OK ||
-        yolk_manager_prepare(manager, input, batch) != YOLK_OK)
+        yolk_manager_prepare(manager, input, batch) != YOLK_OK ||
+        yolk_manager_optimal_batch(manager, input, 0, &choice) != YOLK_OK)
         goto done;
     printf("%dx%d %s: input %dx%d, %d frames a batch\n", info->width, info->height, info->codec, input.width,
            input.height, batch);
+    printf("a network run takes %s\n", choice.reason);
 
     while (ended == YOLK_OK) {
         ended = read_batch(video, frames, images, batch, &count);

@@ -125,11 +125,13 @@ static yolk_status decode(yk_flight *f, int index, yk_detections *out)
 static void note_time(yk_flight *f, uint64_t now)
 {
     yk_replica *r = f->session->replica;
-    pthread_mutex_lock(&r->model->mutex);
-    uint64_t since = YK_MAX(f->started_ns, r->idle_since_ns);
+    uint64_t before = atomic_load(r->idle_since_ns);
+    while (before < now && !atomic_compare_exchange_weak(r->idle_since_ns, &before, now))
+        ;
+    uint64_t since = YK_MAX(f->started_ns, before);
     f->run_ns = now > since ? now - since : 0;
-    r->idle_since_ns = now;
     uint64_t frame = YK_MAX(f->run_ns / (uint64_t)f->session->key.batch, 1);
+    pthread_mutex_lock(&r->model->mutex);
     r->frame_ns = r->frame_ns == 0 ? frame : (r->frame_ns * 7 + frame) / 8;
     pthread_mutex_unlock(&r->model->mutex);
 }

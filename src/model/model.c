@@ -114,6 +114,7 @@ static void make_replicas(yk_model *m, const yk_devices *devices)
         yk_replica *r = &m->replicas[i];
         r->model = m;
         r->device = devices->index[i];
+        r->idle_since_ns = &r->own_idle_ns;
         snprintf(r->name, sizeof r->name, "%s:%d", devices->kind, r->device);
     }
 }

@@ -2,6 +2,8 @@
 #ifndef YK_REPLICA_H
 #define YK_REPLICA_H
 
+#include <stdatomic.h>
+
 #include "model/session.h"
 #include "model/sizing.h"
 
@@ -11,12 +13,13 @@ typedef struct yk_replica {
     struct yk_model *model;
     int device;
     char name[16]; /* "cpu:1" */
+    /* When the device's last batch was found to be done; models that run together share the first one's. */
+    _Atomic uint64_t *idle_since_ns, own_idle_ns;
     /* Guarded by the model's mutex. */
     bool lost;
-    bool draining;          /* gets no more batches until memory has been found for a session */
-    int frames;             /* of batches that have a place */
-    uint64_t frame_ns;      /* mean time a frame of late; 0 before the first batch */
-    uint64_t idle_since_ns; /* when the last batch was found to be done */
+    bool draining;     /* gets no more batches until memory has been found for a session */
+    int frames;        /* of batches that have a place */
+    uint64_t frame_ns; /* mean time a frame of late; 0 before the first batch */
     yk_session *kept[YK_KEPT_SESSIONS];
     struct {
         yk_session_key key; /* its batch does not count */

@@ -60,8 +60,10 @@ static yolk_status add(yk_set *set, const char *name, const yolk_config *config,
     yolk_status status = yk_model_load(name, config, optimize, &set->models[set->count]);
     if (status != YOLK_OK)
         return status;
-    set->count++;
-    return check_classes(set->models[0], set->models[set->count - 1]);
+    yk_model *first = set->models[0], *m = set->models[set->count++];
+    for (int i = 0; i < m->replica_count; i++)
+        m->replicas[i].idle_since_ns = &first->replicas[i].own_idle_ns;
+    return check_classes(first, m);
 }
 
 static yolk_status add_all(yk_set *set, const char *names, const yolk_config *config, bool optimize)
