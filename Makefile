@@ -77,7 +77,8 @@ bench: ## every benchmark; results in bench/results
 	@scripts/setup.sh run test
 	@$(build_in) build $(CMAKE_FLAGS) -- all yolk-bench
 	@bench/setup-peers.sh
-	@for part in video/peers_cpu network/network_cpu convert/int8_cpu memory/flat; do python3 bench/$$part.py || exit 1; done
+	@for part in video/peers_cpu network/network_cpu network/load_cpu convert/int8_cpu memory/flat; do \
+		python3 bench/$$part.py || exit 1; done
 
 install: ## library, headers, yolk, man page, completion and OpenVINO's files under PREFIX (/usr/local), below DESTDIR
 	@$(build_in) build-install $(install_flags) $(CMAKE_FLAGS)
