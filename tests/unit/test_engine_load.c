@@ -303,6 +303,22 @@ static void damaged_engines_are_passed_over_and_rebuilt(void **state)
     assert_string_equal(use("damaged", 0, 64), yk_temp_path("damaged.engine"));
 }
 
+static void what_is_no_engine_at_all_is_damaged_too(void **state)
+{
+    NEEDS_OPENVINO();
+    static const char *const contents[] = {"", "garbage", "garbage that is longer than any magic number"};
+    tiny_model("garbage.onnx");
+    for (size_t i = 0; i < YK_COUNT(contents); i++) {
+        yk_temp_text("garbage.engine", contents[i]);
+        log_text[0] = '\0';
+        assert_string_equal(use("garbage", 0, 64), yk_temp_path("garbage.onnx"));
+        assert_non_null(strstr(log_text, "garbage.engine: "));
+        assert_non_null(strstr(log_text, "it is passed over for"));
+        assert_string_equal(use("garbage", 1, 64), yk_temp_path("garbage.onnx"));
+        assert_string_equal(use("garbage", 0, 64), yk_temp_path("garbage.engine"));
+    }
+}
+
 static void a_damaged_form_is_compiled_anew(void **state)
 {
     NEEDS_OPENVINO();
@@ -477,6 +493,7 @@ int main(void)
         cmocka_unit_test(forms_of_another_yolk_library_or_backend_are_passed_over),
         cmocka_unit_test(another_source_is_noticed),
         cmocka_unit_test(damaged_engines_are_passed_over_and_rebuilt),
+        cmocka_unit_test(what_is_no_engine_at_all_is_damaged_too),
         cmocka_unit_test(a_damaged_form_is_compiled_anew),
         cmocka_unit_test(a_damaged_model_is_read_from_the_source),
         cmocka_unit_test(what_cannot_be_used_at_all_gets_a_sentence),
