@@ -30,7 +30,7 @@ SHA __m128i next_words(__m128i w0, __m128i w1, __m128i w2, __m128i w3)
 
 SHA __m128i load_words(const uint8_t *bytes)
 {
-    const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0bll, 0x0405060700010203ll);
+    const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
     return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)bytes), big_endian);
 }
 
