@@ -53,7 +53,7 @@ static inline const char *engine_file(const char *name, const char *source_hash,
     yk_engine_part parts[YK_ENGINE_FORMS + 1] = {{NULL, engine_model, sizeof engine_model}};
     for (size_t i = 0; i < count; i++) {
         forms[i] = engine_form(1, sides[i], false);
-        parts[i + 1] = (yk_engine_part){&forms[i], "compiled form" + i, 13 - i};
+        parts[i + 1] = (yk_engine_part){&forms[i], &"compiled form"[i], 13 - i};
     }
     const char *path = yk_temp_path(name);
     assert_ok(yk_engine_write(path, &h, parts, count + 1));
