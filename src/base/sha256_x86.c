@@ -1,4 +1,4 @@
-/* SHA-256 by x86's SHA extensions, which compute two rounds an instruction: 8 times as fast as plain C. */
+/* SHA-256 by x86's SHA extensions, which compute two rounds an instruction: nearly six times as fast as plain C. */
 #include "base/sha256.h"
 
 #if defined(__x86_64__)
