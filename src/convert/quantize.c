@@ -272,23 +272,36 @@ static yolk_status keep(search *s, const part *p)
     return YOLK_OK;
 }
 
+/* All that the check looks at in one number; on few pictures each of them alone is at the mercy of single boxes. */
+static double weight_of(const cost *c)
+{
+    return c->loss + (1 - c->agreement) + c->difference;
+}
+
+/* A part that stays in float without anything being gained by it goes back. */
 static yolk_status keep_costly(search *s, cost now)
 {
     double work = 0;
     yolk_status status = rank_parts(s);
     for (int i = 0; i < s->part_count && status == YOLK_OK && !good_enough(s, &now); i++) {
         const part *p = &s->parts[i];
+        cost next = {.loss = 0};
         if (p->error < 0 || work + p->work > MOST_FLOAT || yk_now_ns() > s->deadline_ns)
             continue;
         choose_part(s, p, false);
+        status = measure(s, s->chosen, &next);
+        const bool better = status == YOLK_OK && weight_of(&next) < weight_of(&now);
+        yk_log(YOLK_LOG_INFO,
+               "%s: with %d layers from %s on in float32 too (error %.5f): %.1f%% is lost, %.1f%% agree within %.3f%s",
+               s->job->source, p->count, s->g->nodes[p->nodes[0]].name, p->error, 100 * next.loss, 100 * next.agreement,
+               next.difference, better ? "" : "; back to int8");
+        if (!better) {
+            choose_part(s, p, true);
+            continue;
+        }
+        now = next;
         work += p->work;
         status = keep(s, p);
-        if (status == YOLK_OK)
-            status = measure(s, s->chosen, &now);
-        yk_log(YOLK_LOG_INFO,
-               "%s: with %d layers from %s on in float32 too (error %.5f): %.1f%% is lost, %.1f%% agree within %.3f",
-               s->job->source, p->count, s->g->nodes[p->nodes[0]].name, p->error, 100 * now.loss, 100 * now.agreement,
-               now.difference);
     }
     return status;
 }

@@ -92,6 +92,19 @@ P
     [ ! -e "$folder/.deps/thing" ]
 }
 
+@test "what is for the tests alone, or for another Python, is left out" {
+    pin=$(tail -n 1 "$folder/scripts/deps.txt" | cut -d' ' -f2-)
+    python=$(python3 -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
+    printf '%s\n' "tensorrt $pin" "tensorrt.$python $pin" "tensorrt.cp299 $pin" >>"$folder/scripts/deps.txt"
+    "$folder/scripts/setup.sh" files-only
+    [ -e "$folder/.deps/thing" ]
+    [ ! -e "$folder/.deps/tensorrt" ]
+    "$folder/scripts/setup.sh" test files-only
+    [ -e "$folder/.deps/tensorrt/lib/a.so.1" ]
+    [ -e "$folder/.deps/tensorrt.$python/lib/a.so.1" ]
+    [ ! -e "$folder/.deps/tensorrt.cp299" ]
+}
+
 @test "an unknown word is refused with what is allowed" {
     run "$folder/scripts/setup.sh" everything
     [ "$status" -eq 1 ]
