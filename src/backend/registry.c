@@ -94,7 +94,7 @@ yolk_status yk_backend_choose(const char *name, const char *device, const yk_bac
         status = choose_best(device, &devices, out);
     else
         status = choose_named(name, &devices, out);
-    return status == YOLK_OK ? yk_backend_devices(*out, device, &devices) : status;
+    return status == YOLK_OK && *out ? yk_backend_devices(*out, device, &devices) : status;
 }
 
 yolk_status yk_backend_devices(const yk_backend *backend, const char *device, yk_devices *out)

@@ -116,7 +116,7 @@ typedef struct yk_set {
 yolk_status yk_set_load(const char *names, const yolk_config *config, bool optimize, yk_counters *counters,
                         yk_set **out);
 yk_set *yk_set_retain(yk_set *set);
-void yk_set_release(yk_set **set);
+void yk_set_release(yk_set **released);
 void yk_set_retire(yk_set *set);
 yolk_status yk_set_prepare_as(yk_set *set, yk_set *from);
 /* Frames a batch that are worth it for frames of this size, as yk_manager_batch(). */

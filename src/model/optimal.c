@@ -40,7 +40,7 @@ static yolk_status estimate(yk_model *m, yolk_size size, uint64_t *frame, uint64
 
 static yolk_status add_need(yk_model *m, yolk_size size, yolk_batch_choice *out)
 {
-    uint64_t frame, network;
+    uint64_t frame = 0, network = 0;
     yolk_status status = yk_session_check_key(m, (yk_session_key){.size = size, .batch = 1});
     if (status == YOLK_OK && !find_measured(m, size, &frame, &network)) {
         status = estimate(m, size, &frame, &network);

@@ -76,13 +76,13 @@ static yolk_status fail_none(const yk_model *m, yolk_status failure, uint32_t av
  * their places in the order of the models, all of them, so that they do not wait for each other in a circle. */
 yolk_status yk_flight_open(yk_flight *f, yk_model *m, yk_session_key key, uint32_t avoid)
 {
-    uint64_t free_bytes[YK_MAX_DEVICES];
+    uint64_t free_bytes[YK_MAX_DEVICES] = {0};
     yolk_status failure = YOLK_OK;
     for (int i = 0; i < m->replica_count; i++)
         free_bytes[i] = yk_replica_free(&m->replicas[i], key);
     pthread_mutex_lock(&m->mutex);
     for (;;) {
-        yk_session_key fit;
+        yk_session_key fit = key;
         yk_session *s = NULL;
         int picked = pick(m, key, avoid, free_bytes, &fit, &s);
         if (picked == YK_LOAD_NONE) {

@@ -31,7 +31,7 @@ static yolk_status launch(yk_set *set, yk_session_key key, const yolk_image *fra
 static yolk_status predict(yk_set *set, yk_session_key key, const yolk_image *frames, size_t count, yk_detections *out)
 {
     enum { MOST = 32 };
-    yk_batch *batches[MOST]; /* a ring, from `oldest` */
+    yk_batch *batches[MOST] = {NULL}; /* a ring, from `oldest` */
     size_t oldest = 0, under_way = 0, next = 0, taken;
     yolk_status status = YOLK_OK;
     while (under_way > 0 || (next < count && status == YOLK_OK)) {

@@ -22,12 +22,12 @@ typedef struct yk_dummy_device {
 /* Replaces all devices, in their first state. `count` 0: those of $YOLK_DUMMY again. */
 void yk_dummy_configure(const yk_dummy_device *devices, int count);
 /* One device's settings from now on; what it has done stays counted. */
-void yk_dummy_change(int device, const yk_dummy_device *to);
-void yk_dummy_lose(int device);
+void yk_dummy_change(int index, const yk_dummy_device *to);
+void yk_dummy_lose(int index);
 /* Bytes that somebody else takes on it. */
-void yk_dummy_occupy(int device, uint64_t bytes);
+void yk_dummy_occupy(int index, uint64_t bytes);
 /* While a device is held, what it was given does not come to an end: the slow device of tests that do not sleep. */
-void yk_dummy_hold(int device, bool hold);
+void yk_dummy_hold(int index, bool hold);
 
 typedef struct yk_dummy_figures {
     long compiled, started, finished; /* networks, batches, batches that went well */
@@ -35,7 +35,7 @@ typedef struct yk_dummy_figures {
     int largest;                      /* frames of the largest batch that went well */
     uint64_t used, peak;              /* bytes, other takers not counted */
 } yk_dummy_figures;
-yk_dummy_figures yk_dummy_look(int device);
+yk_dummy_figures yk_dummy_look(int index);
 
 /* settings.c: devices from text such as "devices=2,memory=100M,frame=4M/8M,ms=5"; 0 after setting the last error. */
 int yk_dummy_parse(const char *text, yk_dummy_device out[YK_MAX_DEVICES]);
