@@ -14,7 +14,7 @@ enum { MOST_PARTS = 24 };
 static const double ENOUGH = 0.05;     /* loss that is not worth a search */
 static const double MOST_FLOAT = 0.35; /* share of the work that may stay in float */
 static const double LITTLE = 0.02;     /* share of the work that is as good as none */
-static const double MARGIN = 0.8;      /* part of what may be lost that is used up here, where it is measured closely */
+static const double MARGIN = 0.8; /* part of what may be lost that is used up before other pictures are looked at */
 
 static const yk_detect_options found_all = {.conf = 0.05f, .iou = 0.45f, .max_det = 300};
 
@@ -24,6 +24,8 @@ typedef struct part {
     int count;
     double work;  /* share of all layers' */
     double error; /* in the outputs when this part alone is in int8; negative: not measured */
+    bool last;    /* the layers at the outputs, which cost little time and show every error */
+    bool kept;    /* in float */
 } part;
 
 /* What a choice of layers costs. */
@@ -147,7 +149,8 @@ static bool good_enough(const search *s, const cost *c)
     const yk_limits limits = yk_convert_limits(&s->job->options);
     if (c->loss > ENOUGH || s->job->options.labels)
         return c->loss <= ENOUGH;
-    return 1 - c->agreement <= MARGIN * (1 - limits.agreement) && c->difference <= MARGIN * limits.difference;
+    const double margin = s->job->options.val ? MARGIN : 1;
+    return 1 - c->agreement <= margin * (1 - limits.agreement) && c->difference <= margin * limits.difference;
 }
 
 /* ---- parts ---- */
@@ -204,6 +207,8 @@ static yolk_status divide(search *s)
         begin = at;
     }
     add_part(s, middle, total - middle);
+    if (total > middle)
+        s->parts[s->part_count - 1].last = true;
     s->node_count = total;
     for (int i = 0; i < total; i++)
         all += work_of(g, &g->nodes[s->nodes[i]]);
@@ -220,11 +225,13 @@ static void choose_part(search *s, const part *p, bool int8)
         s->chosen[p->nodes[i]] = int8;
 }
 
-/* The error that goes for the time that is lost; parts that were not measured come last. */
+/* The layers at the outputs first, then by the error that goes for the time that is lost. */
 static int by_worth(const void *a, const void *b)
 {
     const part *p = a, *q = b;
     const double x = p->error / (p->work + LITTLE), y = q->error / (q->work + LITTLE);
+    if (p->last != q->last)
+        return p->last ? -1 : 1;
     return x > y ? -1 : x < y;
 }
 
@@ -272,36 +279,43 @@ static yolk_status keep(search *s, const part *p)
     return YOLK_OK;
 }
 
-/* All that the check looks at in one number; on few pictures each of them alone is at the mercy of single boxes. */
-static double weight_of(const cost *c)
+/* What is lost against what may be. The agreement is left out: on few pictures it hangs on single boxes, and the loss
+ * says the same more smoothly. */
+static double weight_of(const search *s, const cost *c)
 {
-    return c->loss + (1 - c->agreement) + c->difference;
+    return c->loss / ENOUGH + c->difference / yk_convert_limits(&s->job->options).difference;
 }
 
-/* A part that stays in float without anything being gained by it goes back. */
+/* Puts a part into float, and back when nothing is gained by it. */
+static yolk_status try_part(search *s, part *p, cost *now)
+{
+    cost next = {.loss = 0};
+    choose_part(s, p, false);
+    yolk_status status = measure(s, s->chosen, &next);
+    p->kept = status == YOLK_OK && weight_of(s, &next) < weight_of(s, now);
+    yk_log(YOLK_LOG_INFO,
+           "%s: with %d layers from %s on in float32 too (error %.5f): %.1f%% is lost, %.1f%% agree within %.3f%s",
+           s->job->source, p->count, s->g->nodes[p->nodes[0]].name, p->error, 100 * next.loss, 100 * next.agreement,
+           next.difference, p->kept ? "" : "; back to int8");
+    if (!p->kept) {
+        choose_part(s, p, true);
+        return status;
+    }
+    *now = next;
+    return keep(s, p);
+}
+
+/* What did not help at first may do so once others are in float: twice over all parts. */
 static yolk_status keep_costly(search *s, cost now)
 {
     double work = 0;
     yolk_status status = rank_parts(s);
-    for (int i = 0; i < s->part_count && status == YOLK_OK && !good_enough(s, &now); i++) {
-        const part *p = &s->parts[i];
-        cost next = {.loss = 0};
-        if (p->error < 0 || work + p->work > MOST_FLOAT || yk_now_ns() > s->deadline_ns)
+    for (int i = 0; i < 2 * s->part_count && status == YOLK_OK && !good_enough(s, &now); i++) {
+        part *p = &s->parts[i % s->part_count];
+        if (p->kept || p->error < 0 || work + p->work > MOST_FLOAT || yk_now_ns() > s->deadline_ns)
             continue;
-        choose_part(s, p, false);
-        status = measure(s, s->chosen, &next);
-        const bool better = status == YOLK_OK && weight_of(&next) < weight_of(&now);
-        yk_log(YOLK_LOG_INFO,
-               "%s: with %d layers from %s on in float32 too (error %.5f): %.1f%% is lost, %.1f%% agree within %.3f%s",
-               s->job->source, p->count, s->g->nodes[p->nodes[0]].name, p->error, 100 * next.loss, 100 * next.agreement,
-               next.difference, better ? "" : "; back to int8");
-        if (!better) {
-            choose_part(s, p, true);
-            continue;
-        }
-        now = next;
-        work += p->work;
-        status = keep(s, p);
+        status = try_part(s, p, &now);
+        work += p->kept ? p->work : 0;
     }
     return status;
 }
