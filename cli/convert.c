@@ -1,4 +1,5 @@
 /* yolk convert: a model file into another. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,15 +44,31 @@ static bool read_target(const arguments *args, yolk_target *out)
 /* "16", the largest, or "1,8,16". */
 static bool read_batches(const arguments *args, yolk_convert_options *out)
 {
-    const char *text = args->values[OPT_BATCH];
-    int used = 0;
+    enum { MOST = 3 };
+    const char *text = args->values[OPT_BATCH], *at = text;
+    long batches[MOST];
+    int count = 0;
+    bool good;
+    char *end;
     if (!text)
         return true;
-    if (sscanf(text, "%d,%d,%d%n", &out->batch_least, &out->batch_usual, &out->batch_most, &used) == 3 && !text[used])
-        return true;
-    if (sscanf(text, "%d%n", &out->batch_most, &used) == 1 && !text[used]) {
+    do {
+        batches[count] = strtol(at, &end, 10);
+        good = end != at && batches[count] > 0 && batches[count] <= INT_MAX;
+        count++;
+        at = end + 1;
+    } while (good && *end == ',' && count < MOST);
+    good = good && !*end;
+    if (good && count == 1) {
         out->batch_least = 1;
-        out->batch_usual = out->batch_most < 8 ? out->batch_most : 8;
+        out->batch_usual = batches[0] < 8 ? (int)batches[0] : 8;
+        out->batch_most = (int)batches[0];
+        return true;
+    }
+    if (good && count == MOST) {
+        out->batch_least = (int)batches[0];
+        out->batch_usual = (int)batches[1];
+        out->batch_most = (int)batches[2];
         return true;
     }
     fail_usage(args->command, "--batch: '%s' is neither a number nor three of them, smallest, usual, largest: 1,8,16",

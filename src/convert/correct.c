@@ -56,9 +56,9 @@ static void look_at_pictures(const correction *c, means *m)
     }
 }
 
-static yolk_status look_at_outputs(const correction *c, const yk_runner *r, const yk_id *values)
+static yolk_status look_at_outputs(const correction *c, const yk_runner *r, const yk_id *values, int count)
 {
-    for (int k = 0; k < r->output_count; k++) {
+    for (int k = 0; k < count; k++) {
         const yk_eight_bits s = yk_eight_bits_of(c->q, values[k]);
         const int64_t channels = r->shapes[k].dims[1], cells = channels ? yk_shape_count(&r->shapes[k]) / channels : 0;
         means *m = &c->means[values[k]];
@@ -96,7 +96,7 @@ static yolk_status measure(correction *c, const yk_id *values, int count)
     for (int i = 0; i < c->pictures && status == YOLK_OK; i++) {
         status = yk_runner_run(&r, c->samples->bytes + (size_t)i * c->samples->each);
         if (status == YOLK_OK)
-            status = look_at_outputs(c, &r, values);
+            status = look_at_outputs(c, &r, values, count);
         if (status == YOLK_OK)
             status = yk_job_step(c->job, "correcting biases", 0, 1);
     }

@@ -73,7 +73,8 @@ static yolk_folder_item *find_item(folder_report *r, const char *name)
     return NULL;
 }
 
-static yolk_status set_text(const char **text, char *value)
+/* Takes `value` over; NULL where memory was short. */
+static yolk_status set_text(const char **text, const char *value)
 {
     if (!value)
         return YOLK_ERROR_OUT_OF_MEMORY;
