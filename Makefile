@@ -43,10 +43,10 @@ asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(build_in) build-asan $(asan_flags)
 	@tests/run build-asan
 
-tsan: ## every test under ThreadSanitizer
+tsan: ## what has threads, the pipeline above all, under ThreadSanitizer
 	@scripts/setup.sh run test
 	@$(build_in) build-tsan $(tsan_flags)
-	@tests/run build-tsan
+	@tests/run build-tsan build-tsan/tests/test_* $(patsubst %,tests/cli/%.bats,video signals devices)
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	@scripts/setup.sh run fuzz

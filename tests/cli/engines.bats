@@ -95,7 +95,7 @@ look() {
 @test "an int8 engine carries its calibration and is taken as it is" {
     needs_engines
     need "$SHARED/data/calib"
-    yolk convert models/net.pt -o models/net.engine --precision int8 --calib "$SHARED/data/calib" --calib-count 8 \
+    yolk convert models/net.pt -o models/net.engine --precision int8 --calib "$SHARED/data/calib" --calib-count 2 \
         --imgsz 320 --no-validate
     exits 0
     grep -aoq '"calibration":"[0-9a-f]\{64\}"' models/net.engine
