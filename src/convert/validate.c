@@ -34,8 +34,10 @@ static int by_value(const void *a, const void *b)
 /* The first run of each, which is slower, is as good as lost in a median. */
 static double median(double *values, size_t count)
 {
+    if (count == 0)
+        return 0;
     qsort(values, count, sizeof *values, by_value);
-    return count ? (values[(count - 1) / 2] + values[count / 2]) / 2 : 0;
+    return (values[(count - 1) / 2] + values[count / 2]) / 2;
 }
 
 static yolk_status find(void *user, int which, const yolk_image *image, yk_detections *sure, yk_detections *all)
