@@ -233,7 +233,8 @@ END
     exits 0
     [ ! -s err ]
     detect "$BUS"
-    [ "$(wc -l <err)" -eq 1 ]
+    exits 0
+    [ "$(wc -l <err)" -eq 1 ] || { show && return 1; }
     says "1 frame in"
     detect "$BUS" -v
     [ "$(wc -l <err)" -gt 1 ]
