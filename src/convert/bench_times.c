@@ -11,6 +11,12 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+void yk_sort(double *values, int count)
+{
+    if (count > 0)
+        qsort(values, (size_t)count, sizeof *values, by_value);
+}
+
 double yk_percentile(const double *sorted, int count, double share)
 {
     if (count < 1)
@@ -27,7 +33,7 @@ static double *sorted_copy(const double *values, int count)
     double *sorted = yk_calloc((size_t)count, sizeof *sorted);
     if (sorted && count > 0) {
         memcpy(sorted, values, (size_t)count * sizeof *sorted);
-        qsort(sorted, (size_t)count, sizeof *sorted, by_value);
+        yk_sort(sorted, count);
     }
     return sorted;
 }
@@ -80,10 +86,10 @@ yolk_status yk_median_interval(const double *values, int count, double *median, 
         for (int r = 0; r < RESAMPLES; r++) {
             for (int i = 0; i < count; i++)
                 sample[i] = values[next_random(&state) % (uint64_t)count];
-            qsort(sample, (size_t)count, sizeof *sample, by_value);
+            yk_sort(sample, count);
             medians[r] = yk_percentile(sample, count, 0.5);
         }
-        qsort(medians, RESAMPLES, sizeof *medians, by_value);
+        yk_sort(medians, RESAMPLES);
         *low = yk_percentile(medians, RESAMPLES, 0.025);
         *high = yk_percentile(medians, RESAMPLES, 0.975);
     }

@@ -1,5 +1,4 @@
 /* A video from end to end, against its parts alone. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "convert/measure.h"
@@ -195,15 +194,9 @@ static yolk_status warm_up(video_bench *b, const yolk_config *config, const char
 
 /* ---- all together ---- */
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static yolk_rate sum_up(double *rounds, int count)
 {
-    qsort(rounds, (size_t)count, sizeof *rounds, by_value);
+    yk_sort(rounds, count);
     return (yolk_rate){yk_percentile(rounds, count, 0.5), rounds[0], rounds[count - 1]};
 }
 

@@ -229,18 +229,24 @@ static yolk_status write_check(yk_job *job, yk_atomic *file)
     return status;
 }
 
+/* The graph as ONNX in memory, and the file that the result will be. */
+static yolk_status begin_file(const yk_job *job, yk_graph *g, const yk_onnx_options *onnx, yk_buffer *bytes,
+                              yk_atomic **file)
+{
+    yolk_status status = prepare_head(g, job);
+    if (status == YOLK_OK)
+        status = yk_graph_bind(g, 1, job->height, job->width);
+    if (status == YOLK_OK)
+        status = yk_export_onnx(g, onnx, bytes);
+    return status == YOLK_OK ? yk_atomic_open(job->destination, file) : status;
+}
+
 static yolk_status write_model(yk_job *job, yk_graph *source, yk_graph *g)
 {
     const yk_onnx_options onnx = {.dynamic = job->options.dynamic != 0, .metadata = true};
     yk_buffer bytes = {0};
     yk_atomic *file = NULL;
-    yolk_status status = prepare_head(g, job);
-    if (status == YOLK_OK)
-        status = yk_graph_bind(g, 1, job->height, job->width);
-    if (status == YOLK_OK)
-        status = yk_export_onnx(g, &onnx, &bytes);
-    if (status == YOLK_OK)
-        status = yk_atomic_open(job->destination, &file);
+    yolk_status status = begin_file(job, g, &onnx, &bytes, &file);
     if (status == YOLK_OK)
         status = yk_atomic_write(file, bytes.data, bytes.size);
     job->report->public.bytes = bytes.size;
@@ -263,13 +269,7 @@ static yolk_status write_tensorrt(yk_job *job, yk_graph *source, yk_graph *g)
     yk_buffer bytes = {0}, header = {0};
     yk_tensorrt built = {.library = ""};
     yk_atomic *file = NULL;
-    yolk_status status = prepare_head(g, job);
-    if (status == YOLK_OK)
-        status = yk_graph_bind(g, 1, job->height, job->width);
-    if (status == YOLK_OK)
-        status = yk_export_onnx(g, &onnx, &bytes);
-    if (status == YOLK_OK)
-        status = yk_atomic_open(job->destination, &file);
+    yolk_status status = begin_file(job, g, &onnx, &bytes, &file);
     if (status == YOLK_OK && yk_is_checked(&job->options))
         status = yk_check_written(job, source, NULL, &bytes, 0.7);
     else if (status == YOLK_OK)

@@ -10,6 +10,7 @@
 
 /* ---- times ---- */
 
+void yk_sort(double *values, int count); /* rising */
 /* The value below which `share` (0..1) of the sorted values lie, interpolated. */
 double yk_percentile(const double *sorted, int count, double share);
 yolk_status yk_times_make(const double *ms, int count, yolk_times *out);

@@ -1,8 +1,8 @@
 /* Does the new model find what its source finds? */
-#include <stdlib.h>
 
 #include "convert/check.h"
 #include "convert/job.h"
+#include "convert/measure.h"
 
 typedef struct checking {
     yk_job *job;
@@ -25,19 +25,11 @@ static yolk_status run_timed(checking *c, int which)
     return status;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-    return *x < *y ? -1 : *x > *y;
-}
-
 /* The first run of each, which is slower, is as good as lost in a median. */
 static double median(double *values, size_t count)
 {
-    if (count == 0)
-        return 0;
-    qsort(values, count, sizeof *values, by_value);
-    return (values[(count - 1) / 2] + values[count / 2]) / 2;
+    yk_sort(values, (int)count);
+    return yk_percentile(values, (int)count, 0.5);
 }
 
 static yolk_status find(void *user, int which, const yolk_image *image, yk_detections *sure, yk_detections *all)
