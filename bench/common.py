@@ -8,7 +8,7 @@ import platform
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "bench" / "results"
+RESULTS = pathlib.Path(os.environ.get("YOLK_RESULTS", ROOT / "bench" / "results"))
 WORK = ROOT / "out" / "bench"
 SHARED = pathlib.Path(os.environ.get("YOLK_SHARED", ROOT.parent / "shared"))
 YOLK = ROOT / "build" / "yolk"
@@ -38,13 +38,21 @@ def sha256(path):
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
 
 
+def commit():
+    """The commit of this checkout; of a folder that was made from one, what was written into it."""
+    written = ROOT / "commit"
+    if written.exists():
+        return written.read_text().strip()
+    return run("git", "-C", ROOT, "describe", "--always", "--dirty").strip()
+
+
 def machine():
     return {
         "cpu": cpu_name(),
         "cpu_features": cpu_features(),
         "cores": len(os.sched_getaffinity(0)),
         "system": platform.platform(),
-        "commit": run("git", "-C", ROOT, "describe", "--always", "--dirty").strip(),
+        "commit": commit(),
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
 
@@ -61,7 +69,7 @@ def keep(name, command, rows, **more):
     path = RESULTS / f"{name}.json"
     result = {"command": command, **machine(), **more, "rows": rows}
     path.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"{path.relative_to(ROOT)} written")
+    print(f"{os.path.relpath(path, ROOT)} written")
 
 
 def table(headers, rows):

@@ -32,7 +32,7 @@ def main():
             ours, theirs = [], []
             for _ in range(args.rounds):
                 ours.append(json.loads(common.run(common.ROOT / "build/bench/network_alone", checkpoint, height, width,
-                                                  args.threads, 8)))
+                                                  args.threads, 8, "openvino")))
                 theirs.append(json.loads(common.run(PYTHON, HERE / "openvino_worker.py", raw, args.threads, 4)))
             a, b = (common.median([r["fps"] for r in values]) for values in (ours, theirs))
             rows.append({"model": model, "shape": f"{height}x{width}", "yolk_fps": a, "openvino_fps": b, "ratio": a / b,
