@@ -5,8 +5,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
 CMAKE_FLAGS ?=
+# 1: the demo without OpenVINO, by yolk's own kernels.
+NATIVE ?=
 # What each other build is configured with. Instrumented code makes gcc warn of what cannot happen.
-instrumented = -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g"
+instrumented = -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DYOLK_CUDA_ARCHS=
 asan_flags = $(instrumented) -DYOLK_SANITIZE=address,undefined
 tsan_flags = $(instrumented) -DYOLK_SANITIZE=thread
 coverage_flags = $(instrumented) -DYOLK_COVERAGE=ON
@@ -14,8 +16,9 @@ fuzz_flags = $(instrumented) -DCMAKE_C_COMPILER=clang -DYOLK_FUZZ=ON -DYOLK_SANI
 install_flags = -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$(PREFIX)" -DYOLK_TESTS=OFF -DYOLK_OPENVINO_DIR= -DYOLK_TENSORRT_DIR=
 
 build_in = scripts/build.sh
+native = $(filter-out 0,$(NATIVE))
 
-.PHONY: all build help setup demo test asan tsan fuzz lint format docs coverage bench install clean
+.PHONY: all build help setup demo test test-gpu asan tsan fuzz arm lint format docs coverage bench install clean
 
 all: build ## same as build
 
@@ -28,10 +31,10 @@ help: ## this list
 setup: ## installs the packages and files that building, the demo and the tests need
 	@scripts/setup.sh run test
 
-demo: ## sets up, builds, and finds the objects in a clip: out/demo
-	@scripts/setup.sh run
+demo: ## sets up, builds, and finds the objects in a clip: out/demo; NATIVE=1: without OpenVINO
+	@scripts/setup.sh $(if $(native),native,run)
 	@$(build_in) $(BUILD) $(CMAKE_FLAGS) -- yolk-cli
-	@scripts/demo.sh $(BUILD)/yolk out/demo
+	@scripts/demo.sh $(BUILD)/yolk out/demo $(if $(native),--backend native)
 
 test: ## sets up, builds and runs every test
 	@scripts/setup.sh run test
@@ -41,17 +44,28 @@ test: ## sets up, builds and runs every test
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/setup.sh run test
 	@$(build_in) build-asan $(asan_flags)
-	@tests/run build-asan
+	@tests/run build-asan $$(ls build-asan/tests/test_*) tests/cli/*.bats tests/fuzz/*.t
 
+test-gpu: build ## what needs an NVIDIA GPU; YOLK_GPU_MODELS: a folder of models to try (.deps/models)
+	@YOLK_GPU_MODELS="$${YOLK_GPU_MODELS:-$(CURDIR)/.deps/models}" tests/run $(BUILD) $$(ls $(BUILD)/tests-gpu/test_* 2>/dev/null || \
+		{ echo "make: this build has no CUDA backend" >&2; exit 1; })
+
+# Without the tests that only compute, on one thread nearly all the time.
 tsan: ## what has threads, the pipeline above all, under ThreadSanitizer
 	@scripts/setup.sh run test
 	@$(build_in) build-tsan $(tsan_flags)
-	@tests/run build-tsan build-tsan/tests/test_* $(patsubst %,tests/cli/%.bats,video signals devices)
+	@tests/run build-tsan $$(ls build-tsan/tests/test_* | grep -vE 'hostile|_(cpu_(conv|qconv|bytes|steps)|(agreement|nms|tensorrt)$$|(pt|onnx|pickle|plan|eval|head|reference))') \
+		$(patsubst %,tests/cli/%.bats,video signals devices)
 
 fuzz: ## each fuzz target for FUZZ_SECONDS (60)
 	@scripts/setup.sh run fuzz
 	@$(build_in) build-fuzz $(fuzz_flags)
 	@scripts/fuzz.sh build-fuzz/fuzz $(FUZZ_SECONDS)
+
+arm: ## what computes networks, built for 64-bit ARM and tested under qemu
+	@scripts/setup.sh run arm
+	@$(build_in) $(BUILD) $(CMAKE_FLAGS) -- forward
+	@tests/arm $(BUILD)
 
 lint: ## clang-format, clang-tidy and cppcheck
 	@scripts/setup.sh run test lint
@@ -69,7 +83,7 @@ coverage: ## line coverage of src/ by the tests, at least 92 %
 	@scripts/setup.sh run test coverage
 	@$(build_in) build-coverage $(coverage_flags)
 	@find build-coverage -name '*.gcda' -delete
-	@tests/run build-coverage
+	@tests/run build-coverage $$(ls build-coverage/tests/test_*) tests/cli/*.bats tests/fuzz/*.t
 	@gcovr --root . --filter src/ --object-directory build-coverage --exclude-unreachable-branches \
 		--print-summary --fail-under-line 92 -j 2 build-coverage
 
@@ -77,7 +91,8 @@ bench: ## every benchmark; results in bench/results
 	@scripts/setup.sh run test
 	@$(build_in) build $(CMAKE_FLAGS) -- all yolk-bench
 	@bench/setup-peers.sh
-	@for part in video/peers_cpu network/network_cpu network/load_cpu convert/int8_cpu memory/flat; do \
+	@for part in video/peers_cpu network/peers_cpu network/network_cpu network/layers_cpu network/load_cpu \
+		network/start_cpu convert/int8_cpu memory/flat; do \
 		python3 bench/$$part.py || exit 1; done
 
 install: ## library, headers, yolk, man page, completion and OpenVINO's files under PREFIX (/usr/local), below DESTDIR

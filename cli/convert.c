@@ -105,6 +105,7 @@ static int read_options(const arguments *args, yolk_convert_options *out)
     yolk_config_defaults(&settings);
     if (!arguments_setting(args, OPT_IMGSZ, &settings) || !arguments_setting(args, OPT_HEAD, &settings) ||
         !arguments_setting(args, OPT_PRECISION, &settings) || !arguments_setting(args, OPT_BACKEND, &settings) ||
+        !arguments_setting(args, OPT_DEVICE, &settings) ||
         !arguments_integer(args, OPT_CALIB_COUNT, 1, 100000, out->calib_count, &count) ||
         !arguments_integer(args, OPT_THREADS, 0, 1024, 0, &threads) || !read_target(args, &out->target) ||
         !read_batches(args, out))
@@ -126,6 +127,7 @@ static int read_options(const arguments *args, yolk_convert_options *out)
     out->labels = args->values[OPT_LABELS];
     out->no_validate = args->values[OPT_NO_VALIDATE] != NULL;
     out->backend = args->values[OPT_BACKEND];
+    out->device = args->values[OPT_DEVICE];
     out->threads = (int)threads;
     return options_fit(args, out) ? STATUS_DONE : STATUS_USAGE;
 }

@@ -39,6 +39,8 @@ const command commands[] = {
      "      --val val/images --labels val/labels\n"
      "an engine for this machine, which starts without compiling\n"
      "  yolk convert yolo26n.pt -o models/yolo26n.engine\n"
+     "the same for its second GPU\n"
+     "  yolk convert yolo26n.pt -o models/yolo26n.engine --device cuda:1\n"
      "a TensorRT engine for an RTX 3090, which need not be here\n"
      "  yolk convert yolo26n.pt --to tensorrt --gpu sm_86 --calib images\n"
      "every model of a folder, into another; again: only what has changed\n"

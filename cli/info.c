@@ -115,8 +115,7 @@ static int print_text(const yolk_config *config, const machine *m)
     if (m->memory_total)
         printf("memory        %s, %s available\n", total, available);
     if (*m->gpu_driver)
-        printf("NVIDIA GPU    driver %s; this yolk has no backend for it, models run on the processor\n",
-               m->gpu_driver);
+        printf("NVIDIA GPU    driver %s\n", m->gpu_driver);
     else
         printf("NVIDIA GPU    none, or its driver is not loaded\n");
     printf("profile       %s%s\n", config->profile,

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Sets up what yolk needs: Debian packages with apt, and the pinned files of scripts/deps.txt under .deps/.
 #
-#   scripts/setup.sh [run] [test] [browser] [lint] [fuzz] [docs] [coverage] [packages-only|files-only]
+#   scripts/setup.sh [run|native] [test] [browser] [lint] [fuzz] [arm] [docs] [coverage] [packages-only|files-only]
 #
-# Without arguments it sets up "run": what `make demo` needs. "test" adds, among others, NVIDIA's TensorRT-RTX (95 MB),
+# Without arguments it sets up "run": what `make demo` needs. "native" is the same without OpenVINO, for yolk's own
+# kernels alone; an OpenVINO that is there stays. "test" adds, among others, NVIDIA's TensorRT-RTX (95 MB),
 # with which the tests build engines; "browser" adds chromium (140 MB), in which the tests look at reports. It can be
 # stopped and run again at any time; when everything is there it takes a second and no network. YOLK_NO_APT=1 leaves the
 # system's packages alone.
@@ -15,6 +16,7 @@ run_packages=(gcc g++ make cmake ninja-build pkg-config libavformat-dev libavcod
 test_packages=(bats perl ffmpeg jq)
 lint_packages=(clang clang-format clang-tidy cppcheck)
 fuzz_packages=(clang llvm)
+arm_packages=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static ffmpeg libcmocka-dev:arm64)
 docs_packages=(doxygen)
 coverage_packages=(gcovr)
 
@@ -101,7 +103,7 @@ get_files() {
     case $(uname -m) in
     x86_64) architecture=amd64 ;;
     aarch64 | arm64) architecture=arm64 ;;
-    *) architecture=none && say "no OpenVINO for $(uname -m): yolk will have its reference backend only" ;;
+    *) architecture=none && say "no OpenVINO for $(uname -m): yolk will have its own backends only" ;;
     esac
     python=$(python3 -c 'import sys; print("cp%d%d" % sys.version_info[:2])')
     if [ $want_tensorrt -eq 1 ] && [ $architecture = amd64 ] && ! grep -q "^tensorrt\.$python " scripts/deps.txt; then
@@ -113,6 +115,7 @@ get_files() {
     while read -r folder only requirement platform sha256 keep; do
         case $folder in '' | '#'*) continue ;; esac
         case $only in any | "$architecture") ;; *) continue ;; esac
+        [ "$folder" = openvino ] && [ $want_openvino -eq 0 ] && continue
         case $folder in *.cp* | tensorrt) [ $want_tensorrt -eq 1 ] || continue ;; esac
         case $folder in *.cp*) [ "${folder##*.}" = "$python" ] || continue ;; esac
         set -f # the patterns are for unwheel.py, not for the shell
@@ -126,11 +129,14 @@ get_files() {
 packages=("${run_packages[@]}")
 want_packages=1
 want_files=1
+want_openvino=1
 want_tensorrt=0
 want_browser=0
+want_arm=0
 for word in "$@"; do
     case $word in
     run) ;;
+    native) want_openvino=0 ;;
     test)
         packages+=("${test_packages[@]}")
         want_tensorrt=1
@@ -138,15 +144,23 @@ for word in "$@"; do
     browser) want_browser=1 ;;
     lint) packages+=("${lint_packages[@]}") ;;
     fuzz) packages+=("${fuzz_packages[@]}") ;;
+    arm) want_arm=1 ;;
     docs) packages+=("${docs_packages[@]}") ;;
     coverage) packages+=("${coverage_packages[@]}") ;;
     packages-only) want_files=0 ;;
     files-only) want_packages=0 ;;
-    *) die "unknown word '$word'; allowed are run, test, browser, lint, fuzz, docs, coverage, packages-only, files-only" ;;
+    *) die "unknown word '$word'; allowed are run, native, test, browser, lint, fuzz, arm, docs, coverage, packages-only, files-only" ;;
     esac
 done
 if [ $want_packages -eq 1 ]; then
     install_packages "${packages[@]}"
+    # Debian has packages of both architectures in one place; elsewhere the tests say that they cannot run.
+    if [ $want_arm -eq 1 ] && grep -qs '^ID=debian' /etc/os-release && [ "$(dpkg --print-architecture)" = amd64 ]; then
+        if [ -z "${YOLK_NO_APT:-}" ] && ! dpkg --print-foreign-architectures | grep -qx arm64; then
+            $([ "$(id -u)" -eq 0 ] || echo sudo) dpkg --add-architecture arm64
+        fi
+        install_packages "${arm_packages[@]}"
+    fi
     if [ $want_browser -eq 1 ] && ! command -v chromium >/dev/null; then
         if apt-cache show chromium >/dev/null 2>&1; then
             install_packages chromium

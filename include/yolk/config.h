@@ -38,7 +38,7 @@ typedef struct yolk_config {
     char model[YOLK_CONFIG_PATH];      /**< model name or file, or several with commas between; default "yolo26n" */
     char device[YOLK_CONFIG_TEXT];     /**< auto, cpu, cuda, or numbers of devices that share the frames: cuda:0,1 or
                                             cpu:0,1 (so many replicas of the model share the processor); default "auto" */
-    char backend[YOLK_CONFIG_TEXT];    /**< auto, openvino or reference; default "auto" */
+    char backend[YOLK_CONFIG_TEXT];    /**< auto, native, openvino or reference; default "auto" */
     char precision[YOLK_CONFIG_TEXT];  /**< auto, fp32, fp16 (16-bit floats of the
                                              processor's own kind, where it has them) or int8; default "auto": fp32 */
     char head[YOLK_CONFIG_TEXT]; /**< how an ONNX model's output is laid out, when it is not recognised: auto, v8, v5,
@@ -64,7 +64,7 @@ typedef struct yolk_config {
     int batch;                               /**< frames a batch; 0: chosen by resolution and memory; default 0 */
     int threads;                             /**< inference threads; 0: the physical cores; default 0 */
     int streams;             /**< inference requests run side by side; 0: chosen by the backend; default 0 */
-    int warmup;              /**< runs before the first frame; default 2 */
+    int warmup;              /**< runs before the first frame, unless that is all there is; default 2 */
     int queue;               /**< frames that may wait between two stages, 1..1024; default 8 */
     int64_t memory_limit_mb; /**< resident memory not to pass, in MiB; 0: no limit; default 0 */
     double video_scale;      /**< size of annotated video against the input's, 0.1..1; 0: by resolution; default 1 */

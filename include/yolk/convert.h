@@ -79,7 +79,8 @@ typedef struct yolk_convert_options {
     double max_score_difference; /**< mean difference of their confidences; 0: 0.01, or 0.03 for int8; default 0 */
     double max_ap_loss;          /**< average precision that may be lost; 0: 0.003, or 0.01 for int8; default 0 */
 
-    const char *backend; /**< what runs the models meanwhile, as in the settings; NULL: the best there is */
+    const char *backend; /**< what runs the models meanwhile, and what yolk's own engine is for, as in the settings;
+                            NULL: the best there is */
     int threads;         /**< its threads; 0: the physical cores; default 0 */
 
     yolk_convert_callback progress; /**< NULL: none; default NULL */
@@ -91,6 +92,8 @@ typedef struct yolk_convert_options {
     int batch_least; /**< tensorrt: smallest batch that the engine takes; default 1 */
     int batch_usual; /**< tensorrt: batch that it is made for; default 8 */
     int batch_most;  /**< tensorrt: largest batch; default 16 */
+    const char *device; /**< what runs the models meanwhile, and what yolk's own engine is for, as in the settings;
+                           NULL: the processor, and for an engine what detection would run on; default NULL */
 } yolk_convert_options;
 
 /** Fills in every default. */

@@ -9,8 +9,9 @@ enum { YK_BACKEND_API = 2 };
 
 typedef struct yk_probe {
     bool available;
-    bool half; /* has arithmetic for 16-bit floats: see yk_compile_options.half */
-    int score; /* among available ones the highest wins for "auto" */
+    bool half;       /* has arithmetic for 16-bit floats: see yk_compile_options.half */
+    bool half_first; /* and computes in them where nothing else is asked for */
+    int score;       /* among available ones the highest wins for "auto"; what it would be where it is not available */
     char version[64];
     char device[128];     /* e.g. the processor's name */
     char reason[512];     /* when not available: what is missing and how to get it */
@@ -23,6 +24,7 @@ typedef struct yk_compile_options {
     int streams;  /* requests run side by side; 0: the backend's choice */
     int slots;    /* requests that may be in flight at once, at least 1; 0: the backend's choice */
     bool latency; /* choose for the time of one request rather than for throughput */
+    bool tune;    /* take time to find the fastest way: what is compiled will be kept */
     bool half;    /* compute in 16-bit floats where the device is faster so; results then differ in the third digit */
 } yk_compile_options;
 
@@ -37,7 +39,9 @@ typedef struct yk_backend {
     const char *kind; /* of its devices: the word before the ':' in "cpu:0,1" */
     const char *description;
     bool gains_from_batch; /* takes less time a frame in larger batches */
+    bool floats_only;      /* has no kernels for 8-bit networks */
     bool for_tests;        /* never chosen by itself, and not told of in public */
+    int score;             /* the highest that probe() gives: what cannot win is not even loaded */
     void (*probe)(yk_probe *out);
     int (*device_count)(void);
     /* Bytes that may still be taken on a device now; 0 when unknown. */
@@ -62,9 +66,11 @@ typedef struct yk_backend {
     void (*fingerprint)(int device, const yk_compile_options *options, char *text, size_t size);
 } yk_backend;
 
+extern const yk_backend yk_backend_native;
 extern const yk_backend yk_backend_reference;
 extern const yk_backend yk_backend_openvino;
 extern const yk_backend yk_backend_dummy;
+extern const yk_backend yk_backend_cuda;
 
 /* registry.c */
 const yk_backend *const *yk_backends(size_t *count); /* in order of preference */
@@ -73,5 +79,15 @@ const yk_backend *const *yk_backends(size_t *count); /* in order of preference *
 yolk_status yk_backend_choose(const char *name, const char *device, const yk_backend **out);
 /* The numbers of the backend's devices that `device` asks for: the first one where it gives none. */
 yolk_status yk_backend_devices(const yk_backend *backend, const char *device, yk_devices *out);
+
+/* fastest.c */
+/* The available ones with devices of a kind whose compiled networks can be kept, in order of preference. */
+size_t yk_backend_candidates(const char *kind, const yk_backend **out, size_t room);
+/* Compiles a bound graph with each of at least one candidate and measures them in turn: the fastest one, or the first
+ * one where the difference is noise. Those that fail are passed over; when all do, it fails. */
+yolk_status yk_backend_fastest(const yk_backend *const *candidates, size_t count, const yk_graph *g,
+                               const yk_compile_options *options, const yk_backend **out);
+/* The same among all candidates of the processor, tuned, one frame at a time on so many threads. */
+yolk_status yk_backend_measure(const yk_graph *g, int threads, const yk_backend **out);
 
 #endif

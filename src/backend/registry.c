@@ -5,7 +5,8 @@
 #include "backend/backend.h"
 #include "yolk/model.h"
 
-static const yk_backend *const backends[] = {&yk_backend_openvino, &yk_backend_reference, &yk_backend_dummy};
+static const yk_backend *const backends[] = {&yk_backend_cuda, &yk_backend_native, &yk_backend_openvino,
+                                             &yk_backend_reference, &yk_backend_dummy};
 
 const yk_backend *const *yk_backends(size_t *count)
 {
@@ -15,13 +16,13 @@ const yk_backend *const *yk_backends(size_t *count)
 
 static yolk_status parse(const char *device, yk_devices *out)
 {
-    static const char *const known[] = {"auto", "cpu"};
+    static const char *const known[] = {"auto", "cpu", "cuda"};
     if (!device)
         device = "auto";
     if (yk_devices_parse(device, out))
         return YOLK_OK;
     const char *nearest = yk_nearest(device, known, YK_COUNT(known));
-    return yk_fail(YOLK_ERROR_NOT_FOUND, "there is no device '%s'%s%s%s (auto, cpu, cpu:0,1)", device,
+    return yk_fail(YOLK_ERROR_NOT_FOUND, "there is no device '%s'%s%s%s (auto, cpu, cpu:0,1, cuda, cuda:0,1)", device,
                    nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
@@ -31,7 +32,7 @@ static bool suits(const yk_backend *b, const yk_devices *devices)
     return strcmp(devices->kind, b->kind) == 0 || strcmp(devices->kind, "auto") == 0;
 }
 
-static yolk_status choose_named(const char *name, const yk_devices *devices, const yk_backend **out)
+static yolk_status choose_named(const char *name, const char *device, const yk_devices *devices, const yk_backend **out)
 {
     const char *names[YK_COUNT(backends) + 1] = {"auto"};
     size_t count = 1;
@@ -46,39 +47,49 @@ static yolk_status choose_named(const char *name, const yk_devices *devices, con
             return yk_fail(YOLK_ERROR_BACKEND, "backend '%s' cannot run here: %s", name, probe.reason);
         if (!suits(backends[i], devices))
             return yk_fail(YOLK_ERROR_BACKEND, "backend '%s' has no device '%s': leave the backend or the device out",
-                           name, devices->kind);
+                           name, device);
         *out = backends[i];
         return YOLK_OK;
     }
     const char *nearest = yk_nearest(name, names, count);
-    return yk_fail(YOLK_ERROR_NOT_FOUND, "there is no backend '%s'%s%s%s (auto, openvino, reference)", name,
-                   nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    return yk_fail(YOLK_ERROR_NOT_FOUND, "there is no backend '%s'%s%s%s (auto, cuda, native, openvino, reference)",
+                   name, nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
 static yolk_status choose_best(const char *device, const yk_devices *devices, const yk_backend **out)
 {
-    int best = 0;
+    int best = 0, missed = 0;
     bool known = false;
-    yk_probe probe;
+    yk_probe probe, missing = {0};
+    const char *missing_name = "";
     const bool any = strcmp(devices->kind, "auto") == 0;
     for (size_t i = 0; i < YK_COUNT(backends); i++) {
         const yk_backend *b = backends[i];
         if (!suits(b, devices) || (any && b->for_tests))
             continue;
         known = true;
+        if (*out && b->score <= best)
+            continue;
         b->probe(&probe);
         if (probe.available && (!*out || probe.score > best)) {
             *out = b;
             best = probe.score;
-        } else if (!probe.available) {
-            yk_log(YOLK_LOG_WARNING, "backend '%s' cannot run here: %s", b->name, probe.reason);
+        } else if (!probe.available && probe.score >= missed) {
+            missing = probe;
+            missing_name = b->name;
+            missed = probe.score;
         }
     }
     if (!known)
-        return yk_fail(YOLK_ERROR_BACKEND,
-                       "device '%s': this build runs on the processor only, use --device cpu or auto", device);
+        return yk_fail(YOLK_ERROR_BACKEND, "device '%s': no backend has such devices, use --device cpu or auto",
+                       device);
+    if (!*out && any)
+        return yk_fail(YOLK_ERROR_BACKEND, "no backend can run here: %s; see 'yolk info'", missing.reason);
     if (!*out)
-        return yk_fail(YOLK_ERROR_BACKEND, "no backend can run here: %s; see 'yolk info'", probe.reason);
+        return yk_fail(YOLK_ERROR_BACKEND, "device '%s' cannot be used: %s; see 'yolk info'", device, missing.reason);
+    if (missed > best)
+        yk_log(YOLK_LOG_WARNING, "backend '%s', which would be faster than '%s', cannot run here: %s", missing_name,
+               (*out)->name, missing.reason);
     return YOLK_OK;
 }
 
@@ -89,11 +100,10 @@ yolk_status yk_backend_choose(const char *name, const char *device, const yk_bac
     yolk_status status = parse(device, &devices);
     if (status != YOLK_OK)
         return status;
-    /* What no backend has is said of the device, whatever backend was asked for. */
-    if (!name || strcmp(name, "auto") == 0 || strcmp(devices.kind, "cuda") == 0)
+    if (!name || strcmp(name, "auto") == 0)
         status = choose_best(device, &devices, out);
     else
-        status = choose_named(name, &devices, out);
+        status = choose_named(name, device, &devices, out);
     return status == YOLK_OK && *out ? yk_backend_devices(*out, device, &devices) : status;
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/base.h"
 
@@ -58,11 +59,19 @@ void *yk_realloc(void *old, size_t count, size_t size)
     return checked(may_allocate(total) ? realloc(old, total ? total : 1) : NULL, total);
 }
 
+/* Large blocks hold feature maps and weights. In pages of 4 KB they are more pages than a processor's tables of
+ * translations hold, so the kernel is asked for large ones, where a whole one fits. */
 void *yk_alloc_aligned(size_t size)
 {
+    enum { LARGE_PAGE = 2 << 20 };
+    const bool large = size >= 2 * LARGE_PAGE;
     void *p = NULL;
-    if (!may_allocate(size) || posix_memalign(&p, 64, size ? size : 1) != 0)
+    if (!may_allocate(size) || posix_memalign(&p, large ? LARGE_PAGE : 64, size ? size : 1) != 0)
         p = NULL;
+#ifdef MADV_HUGEPAGE
+    if (p && large)
+        madvise(p, size / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* if not, then slower */
+#endif
     return checked(p, size);
 }
 

@@ -77,8 +77,10 @@ typedef struct yk_map {
     const uint8_t *data;
     size_t size;
     void *address; /* what to unmap; NULL when there is nothing to */
+    bool backed;   /* by the file, from which pages can be read again */
 } yk_map;
 yolk_status yk_map_open(const char *path, yk_map *out); /* refuses directories and empty files with a sentence */
+void yk_map_idle(const yk_map *map);                    /* gives its pages back until they are looked at again */
 void yk_map_close(yk_map *map);
 
 /* A file that appears whole or not at all: written under a temporary name, synced, renamed. */

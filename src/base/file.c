@@ -82,12 +82,18 @@ yolk_status yk_map_open(const char *path, yk_map *out)
         if (address == MAP_FAILED)
             status = yk_fail_errno(errno, "%s", path);
         else
-            *out = (yk_map){.data = address, .size = (size_t)s.st_size, .address = address};
+            *out = (yk_map){.data = address, .size = (size_t)s.st_size, .address = address, .backed = true};
     } else {
         status = read_stream(fd, path, out);
     }
     close(fd);
     return status;
+}
+
+void yk_map_idle(const yk_map *map)
+{
+    if (map->backed)
+        madvise(map->address, map->size, MADV_DONTNEED);
 }
 
 void yk_map_close(yk_map *map)

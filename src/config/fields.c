@@ -6,7 +6,7 @@
 #include "config/ensemble.h"
 #include "config/fields.h"
 
-static const char *const backends[] = {"auto", "openvino", "reference"};
+static const char *const backends[] = {"auto", "native", "openvino", "reference"};
 static const char *const precisions[] = {"auto", "fp32", "fp16", "int8"};
 static const char *const heads[] = {"auto", "v8", "v5", "end2end", "yolox"};
 static const char *const ensembles[] = {"wbf", "vote"};

@@ -96,7 +96,8 @@ yolk_status yolk_config_load(yolk_config *config, const char *path)
 /* Variables that are not settings: of resolving, of set-up and of the tests. */
 static bool is_other_variable(const char *name)
 {
-    static const char *const others[] = {"profile", "config", "openvino", "dummy", "python", "deps", "shared", "build"};
+    static const char *const others[] = {"profile", "config", "openvino", "dummy", "python",
+                                         "cpu",     "deps",   "shared",   "build"};
     for (size_t i = 0; i < YK_COUNT(others); i++) {
         if (strcmp(name, others[i]) == 0)
             return true;

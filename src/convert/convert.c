@@ -320,7 +320,7 @@ static yolk_status open_source(yk_job *job, yk_graph **out)
     if (status == YOLK_OK && o->target == YOLK_TARGET_TENSORRT)
         status = yk_tensorrt_find(job);
     if (status == YOLK_OK && (o->precision == YOLK_PRECISION_INT8 || yk_is_checked(o)))
-        status = yk_backend_choose(o->backend, "cpu", &job->backend);
+        status = yk_backend_choose(o->backend, o->device || yk_names_backend(o) ? o->device : "cpu", &job->backend);
     return status;
 }
 

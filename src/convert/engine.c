@@ -1,4 +1,4 @@
-/* A conversion to yolk's own .engine: the model as ONNX, and what the processor's backend makes of it. */
+/* A conversion to yolk's own .engine: the model as ONNX, and what a backend makes of it for its device. */
 #include <math.h>
 #include <string.h>
 
@@ -7,10 +7,13 @@
 #include "plan/engine.h"
 #include "yolk/yolk.h"
 
-/* What detection asks for: squares for pictures, and a size for 16:9 video. */
-enum { MOST_FORMS = 2 };
+/* What detection asks for: squares for pictures, and a size for 16:9 video; one frame, and where more at once gain
+ * something as many as it takes of 1080p. */
+enum { MOST_FORMS = 4 };
 
 typedef struct made {
+    int device;
+    bool half; /* what the device computes in where nothing else is asked for */
     yk_engine_form forms[MOST_FORMS];
     yk_buffer bytes[MOST_FORMS];
     int count;
@@ -59,14 +62,15 @@ static yolk_status compare(const yk_job *job, const yk_graph *g, yk_exec *first,
 static yolk_status make_form(yk_job *job, yk_graph *g, int batch, int height, int width, made *m)
 {
     const yk_backend *b = job->backend;
-    const yk_compile_options options = {.threads = job->options.threads, .latency = true};
+    const yk_compile_options options = {
+        .device = m->device, .threads = job->options.threads, .latency = true, .tune = true, .half = m->half};
     yk_exec *compiled = NULL, *loaded = NULL;
     yk_buffer *bytes = &m->bytes[m->count];
     yolk_status status = yk_graph_bind(g, batch, height, width);
     if (status == YOLK_OK)
         status = b->compile(g, &options, &compiled);
     if (status == YOLK_OK)
-        status = yk_engine_form_of(g, false, &m->forms[m->count++]);
+        status = yk_engine_form_of(g, m->half, &m->forms[m->count++]);
     if (status == YOLK_OK)
         status = b->save(compiled, bytes);
     if (status == YOLK_OK)
@@ -82,14 +86,18 @@ static yolk_status make_forms(yk_job *job, yk_graph *g, int batch, made *m)
 {
     const int stride = g->stride > 0 ? g->stride : 1;
     const int video = (job->width * 9 / 16 + stride - 1) / stride * stride;
-    const bool two = g->dynamic_size && job->width == job->height && video < job->height;
-    yolk_status status = yk_job_step(job, "compiling", 0, 1);
-    if (status == YOLK_OK)
-        status = make_form(job, g, batch, job->height, job->width, m);
-    if (status == YOLK_OK && two)
-        status = yk_job_step(job, "compiling", 1, 2);
-    if (status == YOLK_OK && two)
-        status = make_form(job, g, batch, video, job->width, m);
+    const int sizes = g->dynamic_size && job->width == job->height && video < job->height ? 2 : 1;
+    yolk_config usual;
+    yolk_config_defaults(&usual);
+    const int many = yolk_config_for_resolution(&usual, 1920, 1080).batch;
+    const int batches[] = {batch, many};
+    const int count = sizes * (g->dynamic_batch && job->backend->gains_from_batch && many > batch ? 2 : 1);
+    yolk_status status = YOLK_OK;
+    for (int i = 0; i < count && status == YOLK_OK; i++) {
+        status = yk_job_step(job, "compiling", i, count);
+        if (status == YOLK_OK)
+            status = make_form(job, g, batches[i / sizes], i % sizes ? video : job->height, job->width, m);
+    }
     return status == YOLK_OK ? yk_job_step(job, "compiling", 1, 1) : status;
 }
 
@@ -101,7 +109,7 @@ static yolk_status write_file(yk_job *job, yk_graph *g, int batch, const yk_buff
     char library[400] = "", fingerprint[512];
     yk_engine_part parts[MOST_FORMS + 1] = {{NULL, onnx->data, onnx->size}};
     b->probe(&probe);
-    b->fingerprint(0, &(yk_compile_options){0}, library, sizeof library);
+    b->fingerprint(m->device, &(yk_compile_options){.device = m->device}, library, sizeof library);
     yk_engine_fingerprint(b->name, library, fingerprint, sizeof fingerprint);
     yk_engine_header h = {.yolk = (char *)yolk_version(),
                           .precision = (char *)yolk_precision_name(job->options.precision),
@@ -127,11 +135,33 @@ static yolk_status write_file(yk_job *job, yk_graph *g, int batch, const yk_buff
     return status;
 }
 
+/* As detection would choose: by name, or the best that the device has. Among those of the processor it is measured
+ * later. */
+static yolk_status choose_backend(const yk_job *job, const yk_backend **backend, made *m)
+{
+    const yolk_convert_options *o = &job->options;
+    yk_devices devices;
+    yk_probe probe;
+    yolk_status status = yk_backend_choose(o->backend, o->device, backend);
+    if (status == YOLK_OK)
+        status = yk_backend_devices(*backend, o->device, &devices);
+    if (status != YOLK_OK)
+        return status;
+    if (!(*backend)->save && (yk_names_backend(o) || strcmp((*backend)->kind, "cpu") != 0))
+        return yk_fail(YOLK_ERROR_UNSUPPORTED, "%s: the %s backend compiles nothing that could be kept in an engine",
+                       job->destination, (*backend)->name);
+    (*backend)->probe(&probe);
+    m->device = devices.index[0];
+    m->half = probe.half_first;
+    return YOLK_OK;
+}
+
 yolk_status yk_convert_engine(yk_job *job, yk_graph *source, yk_graph *g)
 {
     const yk_onnx_options onnx = {.dynamic = g->dynamic_size && g->dynamic_batch, .metadata = true};
     const int batch = yk_engine_fixed_batch(g) ? yk_engine_fixed_batch(g) : 1;
     yk_buffer bytes = {0};
+    const yk_backend *backend = NULL;
     made m = {.count = 0};
     yolk_status status = YOLK_OK;
     if (job->options.raw_head || job->options.dynamic)
@@ -139,11 +169,7 @@ yolk_status yk_convert_engine(yk_job *job, yk_graph *source, yk_graph *g)
                        "%s: an engine has its head and its open sizes by itself; leave out raw_head and dynamic "
                        "(--raw-head, --dynamic)",
                        job->destination);
-    if (!job->backend)
-        status = yk_backend_choose(job->options.backend, "cpu", &job->backend);
-    if (status == YOLK_OK && !job->backend->save)
-        status = yk_fail(YOLK_ERROR_UNSUPPORTED, "%s: the %s backend compiles nothing that could be kept in an engine",
-                         job->destination, job->backend->name);
+    status = choose_backend(job, &backend, &m);
     /* What is half open is written closed. */
     g->dynamic_size = g->dynamic_batch = onnx.dynamic;
     g->input_height = job->height;
@@ -158,6 +184,9 @@ yolk_status yk_convert_engine(yk_job *job, yk_graph *source, yk_graph *g)
     else if (status == YOLK_OK && job->options.precision != YOLK_PRECISION_FP32)
         status = yk_say_unchecked(job->report);
     yk_job_stage(job, 1 - job->from - job->span);
+    if (status == YOLK_OK && !yk_names_backend(&job->options) && strcmp(backend->kind, "cpu") == 0)
+        status = yk_backend_measure(g, job->options.threads, &backend);
+    job->backend = backend;
     if (status == YOLK_OK)
         status = make_forms(job, g, batch, &m);
     if (status == YOLK_OK)

@@ -2,6 +2,8 @@
 #ifndef YK_JOB_H
 #define YK_JOB_H
 
+#include <string.h>
+
 #include "backend/backend.h"
 #include "convert/pictures.h"
 #include "convert/runner.h"
@@ -38,6 +40,11 @@ yk_limits yk_convert_limits(const yolk_convert_options *o);
 
 /* The stage under way is done to done/total. YOLK_ERROR_CANCELED when the caller wants to stop. */
 yolk_status yk_job_step(yk_job *job, const char *stage, double done, double total);
+/* Whether the caller has named a backend; else it is yolk's choice. */
+static inline bool yk_names_backend(const yolk_convert_options *o)
+{
+    return o->backend && strcmp(o->backend, "auto") != 0;
+}
 /* The next stage is `span` (0..1) of the whole. */
 void yk_job_stage(yk_job *job, double span);
 

@@ -92,9 +92,11 @@ yolk_status yk_record_key(const yolk_convert_options *o, char hex[65])
                      text_or(o->gpu), o->batch_least, o->batch_usual, o->batch_most);
     yk_buffer_format(&b, "input %dx%d dynamic %d raw %d head %s precision %d\n", o->input_height, o->input_width,
                      o->dynamic, o->raw_head, text_or(o->head), (int)o->precision);
-    yk_buffer_format(&b, "calib %d symmetric %d search %g val %d unchecked %d limits %g %g %g backend %s\n",
+    yk_buffer_format(&b,
+                     "calib %d symmetric %d search %g val %d unchecked %d limits %g %g %g backend %s "
+                     "device %s\n",
                      o->calib_count, o->symmetric, o->search_seconds, o->val_count, o->no_validate, o->min_agreement,
-                     o->max_score_difference, o->max_ap_loss, text_or(o->backend));
+                     o->max_score_difference, o->max_ap_loss, text_or(o->backend), text_or(o->device));
     yolk_status status = add_path(&b, "calib", o->calib);
     if (status == YOLK_OK)
         status = add_path(&b, "val", o->val);

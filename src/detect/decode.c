@@ -27,8 +27,7 @@ static float sigmoid(float x)
     return 1.0f / (1.0f + expf(-x));
 }
 
-/* Logit of the threshold; all pass at 0 and none at 1. */
-static float logit(float p)
+float yk_logit(float p)
 {
     if (p <= 0)
         return -INFINITY;
@@ -140,7 +139,7 @@ static size_t most_anchors(const frame *f, bool together)
 
 static yolk_status decode_anchor_free(const frame *f)
 {
-    const float threshold = logit(f->options->conf);
+    const float threshold = yk_logit(f->options->conf);
     float *best = yk_detections_scratch(f->out, most_anchors(f, false) * sizeof(float));
     if (!best)
         return YOLK_ERROR_OUT_OF_MEMORY;
@@ -164,7 +163,7 @@ static yolk_status decode_anchor_free(const frame *f)
 static yolk_status decode_one_to_one(const frame *f)
 {
     const yk_head *head = f->head;
-    const float threshold = logit(f->options->conf);
+    const float threshold = yk_logit(f->options->conf);
     const size_t anchors = most_anchors(f, true), classes = (size_t)head->classes, limit = (size_t)head->max_det;
     const size_t pairs_most = YK_MIN(anchors, limit) * classes, ranks = YK_MAX(anchors, pairs_most);
     yk_ranked *chosen =
@@ -268,7 +267,7 @@ static yolk_status add_product(const frame *f, const float *classes, size_t step
 static yolk_status decode_anchors(const frame *f)
 {
     const yk_head *head = f->head;
-    const float threshold = logit(f->options->conf);
+    const float threshold = yk_logit(f->options->conf);
     const int values = 5 + head->classes;
     for (int l = 0; l < head->levels; l++) {
         const int64_t *dims = f->shapes[l].dims;
@@ -399,6 +398,11 @@ static yolk_status check(const frame *f)
     }
     return yk_fail(YOLK_ERROR_UNSUPPORTED, "the network's outputs have no known layout, so they cannot be decoded: "
                                            "name it with --head");
+}
+
+yolk_status yk_decode_check(const yk_head *head, const yk_shape *shapes, int n, int input_width, int input_height)
+{
+    return check(&(frame){.head = head, .shapes = shapes, .n = n, .height = input_height, .width = input_width});
 }
 
 yolk_status yk_decode(const yk_head *head, const float *const *outputs, const yk_shape *shapes, int n, int input_width,

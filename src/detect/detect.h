@@ -26,6 +26,8 @@ typedef struct yk_letterbox_scratch {
 yolk_status yk_letterbox_run(const yolk_image *image, const yk_letterbox *fit, bool bgr, int input_width,
                              int input_height, uint8_t *out, yk_letterbox_scratch *scratch);
 void yk_letterbox_scratch_free(yk_letterbox_scratch *scratch);
+/* Whether yk_letterbox_run() takes these; a failure says what is wrong. Looks at no pixels. */
+yolk_status yk_letterbox_check(const yolk_image *image, const yk_letterbox *fit, int input_width, int input_height);
 
 typedef struct yk_detect_options {
     float conf, iou;
@@ -47,6 +49,9 @@ void yk_detections_free(yk_detections *d);
  * of the graph's outputs. Class-wise best or, with multi_label, every class. class_name and track_id are left zero. */
 yolk_status yk_decode(const yk_head *head, const float *const *outputs, const yk_shape *shapes, int n, int input_width,
                       int input_height, const yk_detect_options *options, yk_detections *out);
+
+/* Whether yk_decode() takes frame `n` of outputs of these shapes; a failure says what does not fit. */
+yolk_status yk_decode_check(const yk_head *head, const yk_shape *shapes, int n, int input_width, int input_height);
 
 /* nms.c: greedy suppression by falling confidence (ties by lower class, then by earlier place, so that results do not
  * depend on sorting), at most max_det kept. Heads that are end to end are only sorted and cut. */

@@ -76,7 +76,7 @@ static yolk_status check_plane(const yolk_image *image, int plane, int row_bytes
     return YOLK_OK;
 }
 
-static yolk_status check(const yolk_image *image, const yk_letterbox *fit, int input_width, int input_height)
+yolk_status yk_letterbox_check(const yolk_image *image, const yk_letterbox *fit, int input_width, int input_height)
 {
     if (image->width < 1 || image->height < 1 || image->width > INT_MAX / 4)
         return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "a picture cannot be %dx%d pixels", image->width, image->height);
@@ -164,25 +164,6 @@ static void find_columns(grid *g, int count)
     }
 }
 
-/* Luma = red * kr + green * (1 - kr - kb) + blue * kb. */
-static yk_row_matrix get_matrix(yolk_color_matrix matrix, int full_range)
-{
-    static const double weights[][2] = {[YOLK_MATRIX_BT601] = {0.299, 0.114},
-                                        [YOLK_MATRIX_BT709] = {0.2126, 0.0722},
-                                        [YOLK_MATRIX_BT2020] = {0.2627, 0.0593}};
-    const size_t row = (size_t)matrix < YK_COUNT(weights) ? (size_t)matrix : 0;
-    const double kr = weights[row][0], kb = weights[row][1], kg = 1 - kr - kb;
-    const double luma = (1 << 13) * (full_range ? 1 : 255.0 / 219), chroma = (1 << 13) * (full_range ? 1 : 255.0 / 224);
-    return (yk_row_matrix){
-        .y = (int16_t)lrint(luma),
-        .v_to_red = (int16_t)lrint(chroma * 2 * (1 - kr)),
-        .u_to_green = (int16_t)lrint(-chroma * 2 * kb * (1 - kb) / kg),
-        .v_to_green = (int16_t)lrint(-chroma * 2 * kr * (1 - kr) / kg),
-        .u_to_blue = (int16_t)lrint(chroma * 2 * (1 - kb)),
-        .black = (int16_t)(full_range ? 0 : 16 << YK_ROW_FRACTION),
-    };
-}
-
 static void prepare_grids(job *j)
 {
     const yolk_image *image = j->image;
@@ -246,7 +227,7 @@ yolk_status yk_letterbox_run(const yolk_image *image, const yk_letterbox *fit, b
                              int input_height, uint8_t *out, yk_letterbox_scratch *scratch)
 {
     job j = {.image = image, .fit = fit};
-    yolk_status status = check(image, fit, input_width, input_height);
+    yolk_status status = yk_letterbox_check(image, fit, input_width, input_height);
     if (status != YOLK_OK)
         return status;
     prepare_grids(&j);
@@ -256,7 +237,7 @@ yolk_status yk_letterbox_run(const yolk_image *image, const yk_letterbox *fit, b
     find_columns(&j.main, fit->width);
     if (planar(image->format)) {
         find_columns(&j.chroma, fit->width);
-        j.matrix = get_matrix(image->matrix, image->full_range);
+        j.matrix = yk_row_matrix_of(image->matrix, image->full_range);
     }
 
     const size_t row_bytes = (size_t)input_width * 3, width = (size_t)fit->width;

@@ -1,8 +1,11 @@
-/* What decoding and suppression share: order by score, and memory that is kept from frame to frame. */
+/* What decoding and suppression share: thresholds, order by score, and memory that is kept from frame to frame. */
 #ifndef YK_RANK_H
 #define YK_RANK_H
 
 #include "detect/detect.h"
+
+/* Logit of a threshold; all pass at 0 and none at 1. */
+float yk_logit(float p);
 
 typedef struct yk_ranked {
     float score; /* not NaN */

@@ -2,6 +2,7 @@
  * with the SSE2 that every x86-64 has. Both compute the same. */
 #include "detect/rows.h"
 
+#include <math.h>
 #include <string.h>
 
 #ifdef __SSE2__
@@ -201,4 +202,23 @@ void yk_row_convert(const int16_t *y, const int16_t *u, const int16_t *v, const 
         convert_plain(y + i, u + i, v + i, m, 2, 0, count - i, out + 3 * i);
     else
         convert_plain(y + i, u + i, v + i, m, 0, 2, count - i, out + 3 * i);
+}
+
+/* Luma = red * kr + green * (1 - kr - kb) + blue * kb. */
+yk_row_matrix yk_row_matrix_of(yolk_color_matrix matrix, int full_range)
+{
+    static const double weights[][2] = {[YOLK_MATRIX_BT601] = {0.299, 0.114},
+                                        [YOLK_MATRIX_BT709] = {0.2126, 0.0722},
+                                        [YOLK_MATRIX_BT2020] = {0.2627, 0.0593}};
+    const size_t row = (size_t)matrix < sizeof weights / sizeof weights[0] ? (size_t)matrix : 0;
+    const double kr = weights[row][0], kb = weights[row][1], kg = 1 - kr - kb;
+    const double luma = (1 << 13) * (full_range ? 1 : 255.0 / 219), chroma = (1 << 13) * (full_range ? 1 : 255.0 / 224);
+    return (yk_row_matrix){
+        .y = (int16_t)lrint(luma),
+        .v_to_red = (int16_t)lrint(chroma * 2 * (1 - kr)),
+        .u_to_green = (int16_t)lrint(-chroma * 2 * kb * (1 - kb) / kg),
+        .v_to_green = (int16_t)lrint(-chroma * 2 * kr * (1 - kr) / kg),
+        .u_to_blue = (int16_t)lrint(chroma * 2 * (1 - kb)),
+        .black = (int16_t)(full_range ? 0 : 16 << YK_ROW_FRACTION),
+    };
 }

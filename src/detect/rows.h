@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "yolk/image.h"
+
 enum { YK_ROW_FRACTION = 6, YK_ROW_SHARE = 1 << 14, YK_ROW_WEIGHT = 1 << 15, YK_ROW_SLACK = 8 };
 
 /* Shares of the samples left and right of a column, YK_ROW_SHARE in all. */
@@ -24,6 +26,7 @@ typedef struct yk_columns {
 typedef struct yk_row_matrix {
     int16_t y, v_to_red, u_to_green, v_to_green, u_to_blue, black;
 } yk_row_matrix;
+yk_row_matrix yk_row_matrix_of(yolk_color_matrix matrix, int full_range);
 
 /* a + (b - a) * weight / YK_ROW_WEIGHT; weight is less than YK_ROW_WEIGHT. */
 void yk_row_blend(const uint8_t *a, const uint8_t *b, int weight, size_t count, int16_t *out);

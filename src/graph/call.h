@@ -35,6 +35,7 @@ yolk_status yk_call_fail(const yk_call *c, yolk_status status, const char *forma
 /* tables.c. An input that is left out has type YK_TYPE_COUNT. */
 yk_type yk_output_type(yk_op op, const yk_attrs *attrs, const yk_type *types, int count, int output);
 
+void yk_op_inputs(yk_op op, int *least, int *most); /* graph.c */
 /* infer*.c: sets out[].type, shape and count. */
 yolk_status yk_infer(yk_call *c);
 /* False for what no tensor may be, so that sizes and strides of those that pass cannot wrap. */

@@ -79,10 +79,9 @@ static void add_window(yk_buffer *out, const yk_attrs *a)
         yk_buffer_format(out, "(%g)", (double)a->alpha);
 }
 
-static void add_attrs(yk_buffer *out, const yk_node *n)
+void yk_attrs_dump(yk_op op, const yk_attrs *a, int input_count, yk_buffer *out)
 {
-    const yk_attrs *a = &n->attrs;
-    switch (n->op) {
+    switch (op) {
     case YK_OP_CONV:
     case YK_OP_CONV_TRANSPOSE:
     case YK_OP_MAX_POOL:
@@ -152,13 +151,13 @@ static void add_attrs(yk_buffer *out, const yk_node *n)
         yk_buffer_format(out, " value=%g", (double)a->alpha);
         break;
     case YK_OP_RESHAPE:
-        if (n->input_count == 1)
+        if (input_count == 1)
             add_target(out, a);
         break;
     case YK_OP_TRANSPOSE:
     case YK_OP_SQUEEZE:
     case YK_OP_UNSQUEEZE:
-        add_list(out, n->op == YK_OP_TRANSPOSE ? "perm" : "axes", a->axes, a->axes_count);
+        add_list(out, op == YK_OP_TRANSPOSE ? "perm" : "axes", a->axes, a->axes_count);
         break;
     case YK_OP_REDUCE_MEAN:
     case YK_OP_REDUCE_MAX:
@@ -207,7 +206,7 @@ yolk_status yk_graph_dump(const yk_graph *g, yk_buffer *out)
             add_value(out, g, n->inputs[k]);
         }
         yk_buffer_text(out, ")");
-        add_attrs(out, n);
+        yk_attrs_dump(n->op, &n->attrs, n->input_count, out);
         yk_buffer_text(out, "\n");
     }
     for (int i = 0; i < g->output_count; i++) {

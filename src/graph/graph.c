@@ -292,6 +292,12 @@ static void fill_attrs(const yk_graph *g, yk_node *n)
     }
 }
 
+void yk_op_inputs(yk_op op, int *least, int *most)
+{
+    *least = input_counts[op].least;
+    *most = input_counts[op].most;
+}
+
 static yolk_status check_node(const yk_graph *g, yk_op op, const char *name, const yk_id *inputs, int input_count,
                               int output_count, const yk_attrs *attrs)
 {

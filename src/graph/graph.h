@@ -375,5 +375,7 @@ yolk_status yk_head_append_decode(yk_graph *g);
 
 /* ---- dump.c ---- */
 yolk_status yk_graph_dump(const yk_graph *g, yk_buffer *out); /* one node a line, for people and golden tests */
+/* What an operator uses of its attributes, each after a space. */
+void yk_attrs_dump(yk_op op, const yk_attrs *a, int input_count, yk_buffer *out);
 
 #endif

@@ -112,15 +112,25 @@ yolk_status yk_batch_open_as(yk_set *set, yk_session_key key, yk_batch **out)
     return YOLK_OK;
 }
 
-yolk_status yk_batch_open(yolk_manager *manager, yolk_size input, int batch, yk_batch **out)
+static yolk_status open_loaded(yolk_manager *manager, yk_session_key key, yk_batch **out)
 {
     *out = NULL;
     yk_set *set = yk_manager_set(manager);
     if (!set)
         return YOLK_ERROR_NOT_FOUND;
-    yolk_status status = yk_batch_open_as(set, (yk_session_key){.size = input, .batch = batch}, out);
+    yolk_status status = yk_batch_open_as(set, key, out);
     yk_set_release(&set);
     return status;
+}
+
+yolk_status yk_batch_open(yolk_manager *manager, yolk_size input, int batch, yk_batch **out)
+{
+    return open_loaded(manager, (yk_session_key){.size = input, .batch = batch}, out);
+}
+
+yolk_status yk_batch_open_once(yolk_manager *manager, yolk_size input, yk_batch **out)
+{
+    return open_loaded(manager, (yk_session_key){.size = input, .batch = 1, .latency = true, .once = true}, out);
 }
 
 int yk_batch_room(const yk_batch *b)

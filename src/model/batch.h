@@ -16,6 +16,8 @@ typedef struct yk_batch yk_batch;
  * models. Compiles and warms up on first use, and waits while every place is taken. A later load of another model does
  * not disturb it. Thread-safe. */
 yolk_status yk_batch_open(yolk_manager *manager, yolk_size input, int batch, yk_batch **out);
+/* The same for the only frame of a run: on all threads, and without a warm-up, which would cost more than it saves. */
+yolk_status yk_batch_open_once(yolk_manager *manager, yolk_size input, yk_batch **out);
 int yk_batch_room(const yk_batch *b);  /* frames that it has room for: what was asked for, or less, or a model's own */
 int yk_batch_count(const yk_batch *b); /* frames that were started */
 /* Letterboxes `image` into place `index` of every model's input. */

@@ -92,6 +92,7 @@ static yolk_status load_form(yk_model *m, yk_session_key key, const yk_compile_o
     if (status == YOLK_OK) {
         yk_engine_bind(c->engine, (size_t)index);
         status = m->backend->load(bytes, size, c->graph, options, exec);
+        yk_engine_idle(c->engine);
     }
     if (status == YOLK_OK || status == YOLK_ERROR_OUT_OF_MEMORY || status == YOLK_ERROR_DEVICE_LOST)
         return status;
@@ -111,8 +112,10 @@ yolk_status yk_model_compile(yk_model *m, yk_session_key key, const yk_compile_o
     status = yk_model_network(m, &g);
     if (status == YOLK_OK)
         status = yk_graph_bind(g, key.batch, key.size.height, key.size.width);
+    yk_compile_options wanted = *options;
+    wanted.tune = m->compiled.keep != NULL;
     if (status == YOLK_OK)
-        status = m->backend->compile(g, options, exec);
+        status = m->backend->compile(g, &wanted, exec);
     if (status != YOLK_OK)
         return status;
     *bound = g;

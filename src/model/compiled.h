@@ -25,6 +25,11 @@ typedef struct yk_compiled {
  * reason in the log. */
 yolk_status yk_compiled_open(const char *name, const yolk_config *config, const yk_backend *backend, int device,
                              bool optimize, yk_compiled *out);
+/* The processor's backend whose compiled forms are in the engine that would be opened, when they are for this one: it
+ * was measured to be the fastest when they were made. NULL when there is none. */
+const yk_backend *yk_compiled_backend(const char *name, const yolk_config *config, bool optimize);
+/* What will be kept is for another backend than the one it was opened for. */
+void yk_compiled_move(yk_compiled *c, const yk_backend *backend, int device);
 void yk_compiled_close(yk_compiled *c);
 
 #endif

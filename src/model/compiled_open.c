@@ -210,6 +210,38 @@ static void describe_device(yk_compiled *c, const yk_backend *backend, int devic
         yk_engine_fingerprint(backend->name, text, c->fingerprint, sizeof c->fingerprint);
 }
 
+const yk_backend *yk_compiled_backend(const char *name, const yolk_config *config, bool optimize)
+{
+    size_t count;
+    const yk_backend *const *backends = yk_backends(&count), *found = NULL;
+    char *path = NULL, *engine = NULL;
+    yk_engine *e = NULL;
+    if (yk_model_find(config->models_dir, name, &path) == YOLK_OK)
+        engine = strcmp(yk_model_format(path), "engine") == 0 ? yk_strdup(path) : optimize ? engine_path(path) : NULL;
+    if (engine && yk_is_file(engine) && yk_engine_open(engine, &e) == YOLK_OK) {
+        const yk_engine_header *h = yk_engine_header_of(e);
+        for (size_t i = 0; i < count && !found; i++) {
+            yk_compiled here = {0};
+            if (backends[i]->for_tests || strcmp(backends[i]->kind, "cpu") != 0 ||
+                strcmp(backends[i]->name, h->backend) != 0)
+                continue;
+            describe_device(&here, backends[i], 0);
+            if (here.fingerprint[0] && strcmp(here.fingerprint, h->fingerprint) == 0)
+                found = backends[i];
+        }
+    }
+    yk_engine_close(&e);
+    yk_free(engine);
+    yk_free(path);
+    return found;
+}
+
+void yk_compiled_move(yk_compiled *c, const yk_backend *backend, int device)
+{
+    describe_device(c, backend, device);
+    c->header.backend = (char *)backend->name;
+}
+
 /* ---- all together ---- */
 
 /* Takes the engine at `engine`, or the source that stands in for it, which is `named` when that was asked for. */

@@ -74,10 +74,10 @@ static yolk_status check_precision(const yk_model *m, const char *path)
 /* 16-bit floats are an offer that not every processor can take up. */
 static bool computes_in_half(const yk_model *m, const char *path)
 {
-    if (strcmp(m->config.precision, "fp16") != 0)
-        return false;
     yk_probe probe;
     m->backend->probe(&probe);
+    if (strcmp(m->config.precision, "fp16") != 0)
+        return probe.half_first && strcmp(m->config.precision, "auto") == 0;
     if (!probe.half)
         yk_log(YOLK_LOG_WARNING, "%s: %s has no 16-bit arithmetic on this processor: computing in fp32", path,
                m->backend->name);
@@ -162,6 +162,73 @@ static yolk_status build(yk_model *m, const yk_devices *devices)
     return YOLK_OK;
 }
 
+/* Whether the choice among the processor's backends is left to yolk. */
+static bool may_choose(const yk_model *m)
+{
+    return strcmp(m->config.backend, "auto") == 0 && strcmp(m->backend->kind, "cpu") == 0;
+}
+
+static const yk_backend *with_half(void)
+{
+    const yk_backend *candidates[4];
+    const size_t count = yk_backend_candidates("cpu", candidates, YK_COUNT(candidates));
+    for (size_t i = 0; i < count; i++) {
+        yk_probe probe;
+        candidates[i]->probe(&probe);
+        if (probe.half)
+            return candidates[i];
+    }
+    return NULL;
+}
+
+/* By the setting; else what an engine was made for, what has the arithmetic that is asked for, or what is known to be
+ * fast. */
+static yolk_status choose_backend(yk_model *m, const char *name, bool optimize)
+{
+    yolk_status status = yk_backend_choose(m->config.backend, m->config.device, &m->backend);
+    if (status != YOLK_OK || !may_choose(m))
+        return status;
+    const yk_backend *better = yk_compiled_backend(name, &m->config, optimize);
+    if (!better && strcmp(m->config.precision, "fp16") == 0)
+        better = with_half();
+    m->backend = better ? better : m->backend;
+    return YOLK_OK;
+}
+
+/* What will be kept is worth measuring. */
+static yolk_status choose_fastest(yk_model *m)
+{
+    const yk_backend *fastest = m->backend;
+    yk_graph *g;
+    yolk_status status = yk_model_network(m, &g);
+    if (status == YOLK_OK)
+        status = yk_graph_bind(g, YK_MAX(m->compiled.fixed_batch, 1), g->input_height, g->input_width);
+    if (status == YOLK_OK)
+        status = yk_backend_measure(g, m->config.threads, &fastest);
+    if (fastest != m->backend) {
+        m->backend = fastest;
+        yk_compiled_move(&m->compiled, fastest, 0);
+    }
+    return status;
+}
+
+static yolk_status open_model(yk_model *m, const char *name, bool optimize, yk_devices *devices)
+{
+    yolk_status status = choose_backend(m, name, optimize);
+    if (status == YOLK_OK)
+        status = yk_backend_devices(m->backend, m->config.device, devices);
+    if (status == YOLK_OK)
+        status = yk_compiled_open(name, &m->config, m->backend, devices->index[0], optimize, &m->compiled);
+    return status;
+}
+
+/* A network that the best device has no kernels for is left to the processor, where the choice is yolk's. */
+static bool must_move(const yk_model *m)
+{
+    return m->backend->floats_only && strcmp(m->config.backend, "auto") == 0 && strcmp(m->config.device, "auto") == 0 &&
+           strcmp(yk_graph_precision(m->compiled.graph), "int8") == 0;
+}
+
 yolk_status yk_model_load(const char *name, const yolk_config *config, bool optimize, yk_model **out)
 {
     *out = NULL;
@@ -174,11 +241,17 @@ yolk_status yk_model_load(const char *name, const yolk_config *config, bool opti
     pthread_cond_init(&m->changed, NULL);
     m->config = *config;
     yk_devices devices = {0};
-    yolk_status status = yk_backend_choose(config->backend, config->device, &m->backend);
-    if (status == YOLK_OK)
-        status = yk_backend_devices(m->backend, config->device, &devices);
-    if (status == YOLK_OK)
-        status = yk_compiled_open(name, config, m->backend, devices.index[0], optimize, &m->compiled);
+    yolk_status status = open_model(m, name, optimize, &devices);
+    if (status == YOLK_OK && must_move(m)) {
+        yk_log(YOLK_LOG_WARNING, "%s: %s has no kernels for 8-bit networks: the processor runs it",
+               name ? name : "model", m->backend->name);
+        yk_compiled_close(&m->compiled);
+        strcpy(m->config.device, "cpu");
+        status = open_model(m, name, optimize, &devices);
+    }
+    if (status == YOLK_OK && m->compiled.keep && !m->compiled.fits && may_choose(m) &&
+        strcmp(config->precision, "fp16") != 0)
+        status = choose_fastest(m);
     if (status == YOLK_OK) {
         m->graph = m->compiled.graph;
         status = build(m, &devices);

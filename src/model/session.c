@@ -28,7 +28,7 @@ yolk_status yk_session_check_key(const yk_model *m, yk_session_key key)
 static yolk_status warm_up(yk_session *s)
 {
     const yk_backend *b = s->replica->model->backend;
-    const int rounds = s->replica->model->config.warmup;
+    const int rounds = s->key.once ? 0 : s->replica->model->config.warmup;
     yolk_status status = YOLK_OK;
     for (int i = 0; i < s->slot_count; i++)
         memset(b->input(s->exec, i), 114, s->frame_input * (size_t)s->key.batch);

@@ -15,6 +15,7 @@ typedef struct yk_session_key {
     yolk_size size;
     int batch;
     bool latency; /* one batch as fast as can be, rather than many side by side */
+    bool once;    /* for one batch and no more: not worth a warm-up. Others may use the session after it. */
 } yk_session_key;
 
 typedef struct yk_slot {

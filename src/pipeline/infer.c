@@ -76,7 +76,9 @@ static yolk_status fill(yk_run *run, filling *f, yk_item *item)
     if (f->batch && (f->input.width != input.width || f->input.height != input.height || f->wanted != wanted))
         flush(run, f);
     if (!f->batch) {
-        status = yk_batch_open(run->manager, input, wanted, &f->batch);
+        const bool once = run->sources.count == 1 && run->sources.items[0].still;
+        status = once ? yk_batch_open_once(run->manager, input, &f->batch)
+                      : yk_batch_open(run->manager, input, wanted, &f->batch);
         f->input = input;
         f->wanted = wanted;
     }

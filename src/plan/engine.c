@@ -125,6 +125,11 @@ yolk_status yk_engine_open(const char *path, yk_engine **out)
     return status;
 }
 
+void yk_engine_idle(const yk_engine *e)
+{
+    yk_map_idle(&e->map);
+}
+
 void yk_engine_close(yk_engine **engine)
 {
     yk_engine *e = *engine;

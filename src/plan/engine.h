@@ -73,6 +73,7 @@ bool yk_engine_matches(const void *bytes, size_t size); /* by its first 8 bytes 
 yolk_status yk_engine_open(const char *path, yk_engine **out);
 /* The same for bytes that stay the caller's; `name` is for sentences. */
 yolk_status yk_engine_open_memory(const char *name, const void *bytes, size_t size, yk_engine **out);
+void yk_engine_idle(const yk_engine *e);  /* nobody will look at its bytes for a while: their memory is given back */
 void yk_engine_close(yk_engine **engine); /* &NULL allowed */
 
 const yk_engine_header *yk_engine_header_of(const yk_engine *e);

@@ -122,6 +122,16 @@ load helper
     jq -e '[.backends[] | .available or .reason != ""] | all' out
 }
 
+@test "YOLK_CPU: the native backend's instruction set, or what there is instead" {
+    YOLK_CPU=portable yolk info
+    exits 0
+    prints ", portable"
+    [ ! -s err ]
+    YOLK_CPU=z80 yolk info
+    exits 0
+    says "YOLK_CPU=z80: this processor and this build of yolk have "
+}
+
 @test "models: a table, and JSON" {
     need "$MODEL"
     yolk models "$DEPS/models"

@@ -6,14 +6,18 @@ setup_file() {
     export SMALL="--imgsz 192 --conf 0.05" YOLK_WARMUP=0
 }
 
-# What one device finds is what all others have to find.
+# What one device finds is what all others have to find: found once, for all tests.
 plain() {
     need "$MODEL"
-    clip 12 clip.mp4
-    detect clip.mp4 $SMALL --backend reference --save-jsonl plain.jsonl
-    exits 0
-    json_lines plain.jsonl 12
-    [ "$(jq -s '[.[].detections[]] | length' plain.jsonl)" -gt 5 ]
+    if [ ! -e "$BATS_FILE_TMPDIR/plain.jsonl" ]; then
+        clip 12 clip.mp4
+        detect clip.mp4 $SMALL --backend reference --save-jsonl plain.jsonl
+        exits 0
+        json_lines plain.jsonl 12
+        [ "$(jq -s '[.[].detections[]] | length' plain.jsonl)" -gt 5 ]
+        cp clip.mp4 plain.jsonl "$BATS_FILE_TMPDIR"
+    fi
+    cp "$BATS_FILE_TMPDIR"/{clip.mp4,plain.jsonl} .
 }
 
 @test "two replicas on the processor find what one finds, in order" {

@@ -88,7 +88,7 @@ interrupt() {
     need "$MODEL"
     set -m
     # Minutes of work, in which the first signal waits for the running network to end.
-    "$YOLK" detect "$BUS" --model "$MODEL" --imgsz 1280 --backend reference --warmup 20 --save-coco coco.json >out 2>err &
+    "$YOLK" detect "$BUS" "$BUS" --model "$MODEL" --imgsz 1280 --backend reference --warmup 20 --save-coco coco.json >out 2>err &
     local job=$!
     set +m
     sleep 1

@@ -105,10 +105,34 @@ P
     [ ! -e "$folder/.deps/tensorrt.cp299" ]
 }
 
+@test "without OpenVINO: all else is put in place, and an OpenVINO that is there stays" {
+    pin=$(tail -n 1 "$folder/scripts/deps.txt" | cut -d' ' -f2-)
+    printf '%s\n' "openvino $pin" >>"$folder/scripts/deps.txt"
+    "$folder/scripts/setup.sh" native files-only
+    [ -e "$folder/.deps/thing/lib/a.so.1" ]
+    [ ! -e "$folder/.deps/openvino" ]
+    "$folder/scripts/setup.sh" run files-only
+    [ -e "$folder/.deps/openvino/lib/a.so.1" ]
+    "$folder/scripts/setup.sh" native files-only
+    [ -e "$folder/.deps/openvino/lib/a.so.1" ]
+}
+
+@test "the demo without OpenVINO asks neither set-up nor yolk for it" {
+    run make -n -C "$root" demo NATIVE=1
+    [ "$status" -eq 0 ]
+    [[ $output == *"scripts/setup.sh native"* ]]
+    [[ $output == *"scripts/demo.sh build/yolk out/demo --backend native"* ]]
+    for native in '' 0; do
+        run make -n -C "$root" demo NATIVE=$native
+        [[ $output == *"scripts/setup.sh run"* ]]
+        [[ $output != *native* ]]
+    done
+}
+
 @test "an unknown word is refused with what is allowed" {
     run "$folder/scripts/setup.sh" everything
     [ "$status" -eq 1 ]
-    [[ $output == *"unknown word 'everything'"*"allowed are run, test"* ]]
+    [[ $output == *"unknown word 'everything'"*"allowed are run, native, test"* ]]
 }
 
 @test "a pattern that a wheel does not match is an error" {

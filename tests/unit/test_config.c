@@ -118,7 +118,7 @@ static void what_is_not_allowed_names_field_value_and_what_is(void **state)
         {"max_det", "99999999999", "max_det: '99999999999'"},
         {"batch", "-1", "batch: '-1' is not allowed; it must be a whole number from 1 to 1024, or 0 or auto"},
         {"multi_label", "maybe", "multi_label: 'maybe' is not allowed; it must be true or false"},
-        {"backend", "openvin", "it must be auto, openvino or reference (did you mean 'openvino'?)"},
+        {"backend", "openvin", "it must be auto, native, openvino or reference (did you mean 'openvino'?)"},
         {"precision", "fp33", "it must be auto, fp32, fp16 or int8"},
         {"device", "cuda:", "it must be auto, cpu, cuda, cuda:N or cuda:N,M"},
         {"device", "cuda:1,", "cuda:N,M"},

@@ -11,6 +11,8 @@ static void files_are_mapped(void **state)
     assert_ok(yk_map_open(yk_temp_text("plain", "hello"), &map));
     assert_int_equal(map.size, 5);
     assert_memory_equal(map.data, "hello", 5);
+    yk_map_idle(&map);
+    assert_memory_equal(map.data, "hello", 5);
     yk_map_close(&map);
     assert_null(map.data);
     yk_map_close(&map);
@@ -49,6 +51,7 @@ static void pipes_are_read_to_their_end(void **state)
     assert_ok(yk_map_open(path, &map));
     pthread_join(thread, NULL);
     assert_int_equal(map.size, 100000);
+    yk_map_idle(&map); /* which can be read only once */
     assert_memory_equal(map.data + 99990, "0123456789", 10);
     yk_map_close(&map);
     unlink(path);

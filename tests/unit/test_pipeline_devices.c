@@ -101,6 +101,36 @@ static void the_last_device_ends_the_run_with_what_was_found(void **state)
     yolk_manager_destroy(&manager);
 }
 
+static void a_single_picture_is_not_warmed_up_for(void **state)
+{
+    (void)state;
+    static uint8_t grey[48 * 64 * 3];
+    const yk_dummy_device d = {.slots = 2, .lives = -1};
+    const yolk_image image = {
+        .format = YOLK_PIXEL_BGR24, .width = 64, .height = 48, .planes = {grey}, .strides = {64 * 3}};
+    char one[512], other[512];
+    snprintf(one, sizeof one, "%s", yk_temp_path("one.png"));
+    snprintf(other, sizeof other, "%s", yk_temp_path("other.png"));
+    assert_ok(yolk_image_save(&image, one));
+    assert_ok(yolk_image_save(&image, other));
+    const char *inputs[] = {one, other};
+    for (size_t count = 1; count <= 2; count++) {
+        yolk_config config;
+        yolk_manager *manager;
+        yolk_config_defaults(&config);
+        assert_ok(yolk_config_set(&config, "device", "dummy"));
+        config.batch = 1;
+        config.warmup = 4;
+        yk_dummy_configure(&d, 1);
+        assert_ok(yolk_manager_create(&config, &manager));
+        assert_ok(yolk_manager_load(manager, tiny_model("tiny.onnx"), 0));
+        assert_ok(run(manager, inputs, count, &seen, NULL, NULL));
+        assert_int_equal(seen.count, count);
+        assert_int_equal(yk_dummy_look(0).finished, count == 1 ? 1 : 4 + 2);
+        yolk_manager_destroy(&manager);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +138,7 @@ int main(void)
         cmocka_unit_test(a_device_that_is_lost_leaves_no_gap),
         cmocka_unit_test(short_memory_leaves_no_gap),
         cmocka_unit_test(the_last_device_ends_the_run_with_what_was_found),
+        cmocka_unit_test(a_single_picture_is_not_warmed_up_for),
     };
     return cmocka_run_group_tests_name("pipeline_devices", tests, yk_temp_make, yk_temp_remove);
 }

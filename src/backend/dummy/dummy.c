@@ -26,7 +26,8 @@ static struct {
 } world = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 struct yk_exec {
-    yk_exec *reference; /* what computes */
+    const yk_backend *inner;
+    yk_exec *computing; /* the inner one's */
     device *device;
     uint64_t bytes;
     int batch, slots;
@@ -115,7 +116,8 @@ yk_dummy_figures yk_dummy_look(int index)
 static void probe(yk_probe *out)
 {
     enter();
-    *out = (yk_probe){.available = world.count > 0};
+    const bool half = world.count > 0 && world.devices[0].settings.half;
+    *out = (yk_probe){.available = world.count > 0, .half = half, .half_first = half};
     if (world.count == 0)
         snprintf(out->reason, sizeof out->reason, "%s", world.reason);
     snprintf(out->device, sizeof out->device, "%d simulated devices", world.count);
@@ -187,7 +189,8 @@ static void destroy(yk_exec **exec)
     *exec = NULL;
     if (!e)
         return;
-    yk_backend_reference.destroy(&e->reference);
+    if (e->inner)
+        e->inner->destroy(&e->computing);
     enter();
     e->device->figures.used -= YK_MIN(e->bytes, e->device->figures.used);
     leave();
@@ -195,7 +198,9 @@ static void destroy(yk_exec **exec)
     yk_free(e);
 }
 
-static yolk_status compile(const yk_graph *g, const yk_compile_options *options, yk_exec **out)
+/* Takes a device's memory for a network that is compiled from `g`, or was: `bytes` of `size`, when they are given. */
+static yolk_status make(const yk_graph *g, const yk_compile_options *options, const void *bytes, size_t size,
+                        yk_exec **out)
 {
     *out = NULL;
     yk_exec *e = yk_calloc(1, sizeof *e);
@@ -216,7 +221,10 @@ static yolk_status compile(const yk_graph *g, const yk_compile_options *options,
         status = YOLK_ERROR_OUT_OF_MEMORY;
         goto fail;
     }
-    status = yk_backend_reference.compile(g, &(yk_compile_options){.slots = e->slots}, &e->reference);
+    const yk_compile_options inner = {.slots = e->slots, .threads = 1};
+    e->inner = bytes || options->tune ? &yk_backend_native : &yk_backend_reference;
+    status =
+        bytes ? e->inner->load(bytes, size, g, &inner, &e->computing) : e->inner->compile(g, &inner, &e->computing);
     if (status != YOLK_OK)
         goto fail;
     *out = e;
@@ -226,6 +234,29 @@ fail:
     return status;
 }
 
+static yolk_status compile(const yk_graph *g, const yk_compile_options *options, yk_exec **out)
+{
+    return make(g, options, NULL, 0, out);
+}
+
+static yolk_status load(const void *bytes, size_t size, const yk_graph *g, const yk_compile_options *options,
+                        yk_exec **out)
+{
+    return make(g, options, bytes, size, out);
+}
+
+static yolk_status save(yk_exec *e, yk_buffer *out)
+{
+    return e->inner->save ? e->inner->save(e->computing, out)
+                          : yk_fail(YOLK_ERROR_UNSUPPORTED, "what was compiled without tuning cannot be kept");
+}
+
+static void fingerprint(int device, const yk_compile_options *options, char *text, size_t size)
+{
+    (void)options;
+    snprintf(text, size, "dummy:%d", device);
+}
+
 static int slot_count(const yk_exec *e)
 {
     return e->slots;
@@ -233,7 +264,7 @@ static int slot_count(const yk_exec *e)
 
 static uint8_t *input(yk_exec *e, int slot)
 {
-    return yk_backend_reference.input(e->reference, slot);
+    return e->inner->input(e->computing, slot);
 }
 
 static yolk_status start(yk_exec *e, int slot)
@@ -278,9 +309,9 @@ static yolk_status wait_for(yk_exec *e, int slot)
     leave();
     if (status != YOLK_OK)
         return status;
-    status = yk_backend_reference.start(e->reference, slot);
+    status = e->inner->start(e->computing, slot);
     if (status == YOLK_OK)
-        status = yk_backend_reference.wait(e->reference, slot);
+        status = e->inner->wait(e->computing, slot);
     if (milliseconds > 0)
         sleep_until(e->started_ns[slot] + (uint64_t)milliseconds * 1000000);
     if (status != YOLK_OK)
@@ -294,7 +325,7 @@ static yolk_status wait_for(yk_exec *e, int slot)
 
 static const float *output(yk_exec *e, int slot, int index)
 {
-    return yk_backend_reference.output(e->reference, slot, index);
+    return e->inner->output(e->computing, slot, index);
 }
 
 const yk_backend yk_backend_dummy = {
@@ -314,4 +345,7 @@ const yk_backend yk_backend_dummy = {
     .start = start,
     .wait = wait_for,
     .output = output,
+    .save = save,
+    .load = load,
+    .fingerprint = fingerprint,
 };

@@ -1,5 +1,6 @@
 /* Devices that do not exist, for tests of what happens when devices are many, slow, short of memory or gone. What they
- * find is computed by the reference backend and is right.
+ * find is computed by the reference backend and is right; by the native one where it will be kept (options->tune),
+ * since that has a form for it.
  *
  * A program under test gets them from $YOLK_DUMMY, a unit test from yk_dummy_configure(). Everything here may be called
  * while networks run. */
@@ -16,6 +17,7 @@ typedef struct yk_dummy_device {
     int milliseconds;       /* that a batch takes at least, really */
     /* The n-th from now runs out of memory, once; 0: none. */
     long short_compile, short_start, short_wait;
+    bool half;  /* computes in 16-bit floats, as it says, where nothing else is asked for */
     long lives; /* batches after which the device is lost; -1: it is never */
 } yk_dummy_device;
 

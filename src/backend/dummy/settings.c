@@ -5,10 +5,23 @@
 
 #include "backend/dummy/dummy.h"
 
-typedef enum name { DEVICES, MEMORY, FRAME, NETWORK, SLOTS, MS, OOM_COMPILE, OOM_START, OOM_WAIT, LOST, NAMES } name;
+typedef enum name {
+    DEVICES,
+    MEMORY,
+    FRAME,
+    NETWORK,
+    SLOTS,
+    MS,
+    OOM_COMPILE,
+    OOM_START,
+    OOM_WAIT,
+    LOST,
+    HALF,
+    NAMES
+} name;
 
-static const char *const names[NAMES] = {"devices", "memory",      "frame",     "network",  "slots",
-                                         "ms",      "oom-compile", "oom-start", "oom-wait", "lost"};
+static const char *const names[NAMES] = {"devices",     "memory",    "frame",    "network", "slots", "ms",
+                                         "oom-compile", "oom-start", "oom-wait", "lost",    "half"};
 
 /* A whole number, with K, M or G behind it for powers of 1024. */
 static bool parse_value(const char *text, size_t length, int64_t *out)
@@ -33,8 +46,8 @@ static bool parse_value(const char *text, size_t length, int64_t *out)
 
 static bool store(yk_dummy_device *d, name which, int64_t value)
 {
-    static const int64_t most[NAMES] = {YK_MAX_DEVICES, INT64_MAX, INT64_MAX >> 20, INT64_MAX >> 1, 64,
-                                        60000,          1 << 30,   1 << 30,         1 << 30,        1 << 30};
+    static const int64_t most[NAMES] = {YK_MAX_DEVICES, INT64_MAX, INT64_MAX >> 20, INT64_MAX >> 1, 64, 60000,
+                                        1 << 30,        1 << 30,   1 << 30,         1 << 30,        1};
     if (value > most[which])
         return false;
     switch (which) {
@@ -64,6 +77,9 @@ static bool store(yk_dummy_device *d, name which, int64_t value)
         break;
     case LOST:
         d->lives = (long)value;
+        break;
+    case HALF:
+        d->half = value != 0;
         break;
     case DEVICES:
     case NAMES:
@@ -110,7 +126,7 @@ int yk_dummy_parse(const char *text, yk_dummy_device out[YK_MAX_DEVICES])
         if (!parse_setting(p, length, &count, out)) {
             yk_fail(YOLK_ERROR_INVALID_ARGUMENT,
                     "YOLK_DUMMY: '%.*s' is not allowed; it must be NAME=VALUE[/VALUE...] with a name of devices, "
-                    "memory, frame, network, slots, ms, oom-compile, oom-start, oom-wait and lost",
+                    "memory, frame, network, slots, ms, oom-compile, oom-start, oom-wait, lost and half",
                     (int)YK_MIN(length, 60), p);
             return 0;
         }

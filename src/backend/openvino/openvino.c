@@ -28,7 +28,7 @@ struct yk_exec {
     int slot_count, output_count;
 };
 
-enum { MOST_STREAMS = 4 };
+enum { MOST_STREAMS = 4, SCORE = 100 };
 
 /* Whether the processor computes in `capability` ("BF16", "FP16") faster than in float32. */
 static bool capable(const yk_ov *ov, const char *capability)
@@ -43,7 +43,7 @@ static bool capable(const yk_ov *ov, const char *capability)
 
 static void probe(yk_probe *out)
 {
-    *out = (yk_probe){.score = 100};
+    *out = (yk_probe){.score = SCORE};
     const yk_ov *ov;
     ov_version_t version = {0};
     char *device = NULL;
@@ -330,6 +330,7 @@ const yk_backend yk_backend_openvino = {
     .name = "openvino",
     .kind = "cpu",
     .description = "Intel's OpenVINO on the processor",
+    .score = SCORE,
     .probe = probe,
     .device_count = device_count,
     .free_memory = free_memory,

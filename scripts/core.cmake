@@ -1,0 +1,18 @@
+# What YOLK_CORE builds beside the library: tests and benchmarks of what computes networks, for processors that this
+# machine only emulates and for machines that have nothing but a compiler.
+find_path(CMOCKA_INCLUDE cmocka.h REQUIRED)
+find_library(CMOCKA_LIBRARY cmocka REQUIRED)
+foreach(name pool cpu_isa cpu_conv cpu_qconv cpu_bytes cpu_steps cpu_backend plan plan_quantized)
+  add_executable(test_${name} tests/unit/test_${name}.c)
+  set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_include_directories(test_${name} PRIVATE src tests ${CMOCKA_INCLUDE})
+  target_compile_definitions(test_${name} PRIVATE YOLK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_link_libraries(test_${name} PRIVATE yolk ${CMOCKA_LIBRARY})
+endforeach()
+foreach(name conv_cpu qconv_cpu forward)
+  add_executable(${name} bench/kernels/${name}.c)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+  target_include_directories(${name} PRIVATE src)
+  target_link_libraries(${name} PRIVATE yolk)
+endforeach()
+yolk_add_gpu_programs()
