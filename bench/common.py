@@ -26,7 +26,7 @@ def cpu_name():
 
 
 def cpu_features():
-    known = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "asimd", "asimddp")
+    known = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimd", "asimddp")
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith(("flags", "Features")):
             have = set(line.split(":", 1)[1].split())
