@@ -1,4 +1,5 @@
 """What every benchmark shares: where things are, what machine this is, and how a result is kept."""
+import argparse
 import datetime
 import hashlib
 import json
@@ -12,6 +13,16 @@ RESULTS = pathlib.Path(os.environ.get("YOLK_RESULTS", ROOT / "bench" / "results"
 WORK = ROOT / "out" / "bench"
 SHARED = pathlib.Path(os.environ.get("YOLK_SHARED", ROOT.parent / "shared"))
 YOLK = ROOT / "build" / "yolk"
+
+
+def arguments(doc, rounds, threads=None):
+    """A parser with what most benchmarks take. `doc` is the caller's __doc__."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    if threads is not None:
+        parser.add_argument("--threads", type=int, default=threads)
+    parser.add_argument("--note", default="", help="what was special about the run, kept in the result")
+    return parser
 
 
 def run(*command, **kwargs):

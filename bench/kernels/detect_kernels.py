@@ -2,7 +2,6 @@
 
 usage: detect_kernels.py [--rounds N]
 """
-import argparse
 import json
 import pathlib
 import sys
@@ -12,10 +11,7 @@ import common
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=1000)
-    parser.add_argument("--note", default="", help="what was special about the run, kept in the result")
-    args = parser.parse_args()
+    args = common.arguments(__doc__, rounds=1000).parse_args()
     out = common.run(common.ROOT / "build/bench/detect_kernels", args.rounds)
     rows = [json.loads(line) for line in out.splitlines()]
     common.table(["kernel", "given", "best ms", "median ms", "error"],

@@ -2,7 +2,6 @@
 
 usage: layers_cpu.py [--rounds N] [--threads N] [--note TEXT]      (make bench does this)
 """
-import argparse
 import json
 import pathlib
 import sys
@@ -16,11 +15,7 @@ TOOL = common.ROOT / "build" / "bench" / "layers_cpu"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=30)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--note", default="", help="what was special about the run, kept in the result")
-    args = parser.parse_args()
+    args = common.arguments(__doc__, rounds=30, threads=2).parse_args()
     rows, shown = [], []
     for model in MODELS:
         checkpoint = common.SHARED / "data" / "weights" / f"{model}.pt"

@@ -3,7 +3,6 @@ is loaded (its file is read), ready (compiled for 640x640 and warmed up), and ho
 
 usage: load_cpu.py [--model NAME] [--rounds N] [--threads N] [--warmup N]...
 """
-import argparse
 import json
 import pathlib
 import shutil
@@ -37,12 +36,9 @@ def measure(model, threads, warmup):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = common.arguments(__doc__, rounds=15, threads=2)
     parser.add_argument("--model", default="yolo26n")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--warmup", type=int, nargs="*", default=[0, 2])
-    parser.add_argument("--note", default="", help="what was special about the run, kept in the result")
     args = parser.parse_args()
     models = make_models(args.model)
     runs = {(model, warmup): [] for warmup in args.warmup for model in models}

@@ -3,7 +3,6 @@
 usage: openvino_streams.py [--rounds N] [--threads N]
 yolk takes "a stream a thread", up to four streams (src/backend/openvino/openvino.c).
 """
-import argparse
 import json
 import pathlib
 import sys
@@ -16,11 +15,7 @@ SHAPES = ((384, 640), (640, 640))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--note", default="", help="what was special about the run, kept in the result")
-    args = parser.parse_args()
+    args = common.arguments(__doc__, rounds=9, threads=2).parse_args()
     rows, shown = [], []
     for model in MODELS:
         checkpoint = common.SHARED / "data" / "weights" / f"{model}.pt"

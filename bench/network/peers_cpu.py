@@ -5,7 +5,6 @@ All three run what `yolk convert` makes of the model (raw head, fixed size); int
 A round runs each of them in a process of its own; what is compared is the median over the rounds of a process's median.
 --limit measures once more with the instructions of a lesser processor: yolk and OpenVINO can be told so, onnxruntime not.
 """
-import argparse
 import json
 import os
 import pathlib
@@ -48,14 +47,11 @@ def measure(runner, path, height, width, limit, args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2)
+    parser = common.arguments(__doc__, rounds=5, threads=2)
     parser.add_argument("--seconds", type=float, default=1.5)
     parser.add_argument("--precision", choices=("fp32", "int8", "all"), default="all")
     parser.add_argument("--models", nargs="*", default=list(MODELS))
     parser.add_argument("--limit", nargs="*", choices=LIMITS, default=[])
-    parser.add_argument("--note", default="", help="what was special about the run, kept in the result")
     args = parser.parse_args()
     precisions = ("fp32", "int8") if args.precision == "all" else (args.precision,)
     cases = [(m, s, p, l) for p in precisions for m in args.models for s in SHAPES for l in ("", *args.limit)]

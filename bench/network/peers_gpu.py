@@ -6,7 +6,6 @@ own definition. PyTorch is timed twice: with the outputs that yolk's network end
 All programs of a case stay ready while each in turn is told to run; what is compared is the median over the rounds of
 a round's median. --int8 compares yolk with itself instead: 8-bit integers over half precision.
 """
-import argparse
 import json
 import pathlib
 import select
@@ -189,9 +188,8 @@ def show(value, digits):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = common.arguments(__doc__, rounds=5)
     parser.add_argument("--int8", action="store_true", help="yolk in int8 and fp16 at batch 16, without PyTorch")
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--replays", type=int, default=50, help="runs of the network a round")
     parser.add_argument("--models", nargs="*", help="only these")
     parser.add_argument("--shapes", nargs="*", metavar="HxW", help="instead of each model's own list")
@@ -203,7 +201,6 @@ def main():
     parser.add_argument("--device", default="cuda", help="PyTorch's; cpu: only to try the script out")
     parser.add_argument("--limit", type=float, default=480, help="seconds after which no other case is begun")
     parser.add_argument("--patience", type=float, default=150, help="seconds that a program may take to answer")
-    parser.add_argument("--note", default="", help="what was special about the run, kept in the result")
     args = parser.parse_args()
     args.program = args.yolk / "network_gpu"
     cases = [c for c in (INT8_CASES if args.int8 else CASES) if not args.models or c[0] in args.models]

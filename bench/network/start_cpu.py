@@ -3,7 +3,6 @@
 
 usage: start_cpu.py [--model NAME] [--rounds N] [--threads N]
 """
-import argparse
 import os
 import pathlib
 import shutil
@@ -45,11 +44,8 @@ def measure(model, backend, picture, threads):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = common.arguments(__doc__, rounds=25, threads=2)
     parser.add_argument("--model", default="yolo26n")
-    parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--note", default="", help="what was special about the run, kept in the result")
     args = parser.parse_args()
     picture = common.ROOT / ".deps" / "images" / "bus.jpg"
     models = make_models(args.model)
