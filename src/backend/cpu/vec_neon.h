@@ -15,57 +15,11 @@
 enum { VEC = 4, TILE_ROWS = 8, TILE_VECS = 2 };
 
 typedef float32x4_t vec;
+typedef int32x4_t vec_int;
+typedef int16x8_t vec_short;
+enum { SHORTS = 2 * VEC };
 
-static inline vec vec_load(const float *p)
-{
-    return vld1q_f32(p);
-}
-
-static inline void vec_store(float *p, vec a)
-{
-    vst1q_f32(p, a);
-}
-
-static inline vec vec_load_first(const float *p, int n)
-{
-    float all[VEC] = {0};
-    for (int i = 0; i < n; i++)
-        all[i] = p[i];
-    return vld1q_f32(all);
-}
-
-static inline void vec_store_first(float *p, vec a, int n)
-{
-    float all[VEC];
-    vst1q_f32(all, a);
-    for (int i = 0; i < n; i++)
-        p[i] = all[i];
-}
-
-static inline vec vec_all(float x)
-{
-    return vdupq_n_f32(x);
-}
-
-static inline vec vec_add(vec a, vec b)
-{
-    return vaddq_f32(a, b);
-}
-
-static inline vec vec_sub(vec a, vec b)
-{
-    return vsubq_f32(a, b);
-}
-
-static inline vec vec_mul(vec a, vec b)
-{
-    return vmulq_f32(a, b);
-}
-
-static inline vec vec_div(vec a, vec b)
-{
-    return vdivq_f32(a, b);
-}
+#include "backend/cpu/vec_four.h"
 
 static inline vec vec_fma(vec a, vec b, vec c)
 {
@@ -101,28 +55,7 @@ static inline vec vec_positive(vec x, vec a, vec b)
 
 /* ---- vectors of VEC whole numbers of 32 bits ---- */
 
-typedef int32x4_t vec_int;
-
 enum { DOT_SIGNED = 1, DOT_SATURATES = 0 };
-
-static inline vec_int vec_int_all(int32_t x)
-{
-    return vdupq_n_s32(x);
-}
-
-static inline vec_int vec_int_load(const void *p)
-{
-    vec_int a;
-    memcpy(&a, p, sizeof a);
-    return a;
-}
-
-static inline vec_int vec_int_four(const void *p)
-{
-    int32_t x;
-    memcpy(&x, p, sizeof x);
-    return vdupq_n_s32(x);
-}
 
 static inline vec_int vec_int_pick(const void *eight, vec_int which)
 {
@@ -134,11 +67,6 @@ static inline vec_int vec_int_pick(const void *eight, vec_int which)
 static inline vec_int vec_int_add(vec_int a, vec_int b)
 {
     return vaddq_s32(a, b);
-}
-
-static inline vec_int vec_int_xor(vec_int a, vec_int b)
-{
-    return veorq_s32(a, b);
 }
 
 /* sum + a's four signed bytes times b's, in each lane. Two products of -128 are one too much for 16 bits. */
@@ -189,19 +117,6 @@ static inline void vec_int_store_bytes(uint8_t *p, vec_int a)
 
 /* ---- vectors of SHORTS whole numbers of 16 bits ---- */
 
-typedef int16x8_t vec_short;
-enum { SHORTS = 2 * VEC };
-
-static inline vec_short vec_short_all(int x)
-{
-    return vdupq_n_s16((int16_t)x);
-}
-
-static inline void vec_short_store(int16_t *p, vec_short a)
-{
-    vst1q_s16(p, a);
-}
-
 static inline vec_short vec_short_load_bytes(const uint8_t *p)
 {
     return vreinterpretq_s16_u16(vmovl_u8(vld1_u8(p)));
@@ -210,16 +125,6 @@ static inline vec_short vec_short_load_bytes(const uint8_t *p)
 static inline vec_short vec_short_load_signed(const int8_t *p)
 {
     return vmovl_s8(vld1_s8(p));
-}
-
-static inline vec_short vec_short_add(vec_short a, vec_short b)
-{
-    return vaddq_s16(a, b);
-}
-
-static inline vec_short vec_short_sub(vec_short a, vec_short b)
-{
-    return vsubq_s16(a, b);
 }
 
 /* a * 2^n */

@@ -11,61 +11,14 @@ enum { VEC = 4, TILE_ROWS = 4, TILE_VECS = 2 };
 
 typedef float vec __attribute__((vector_size(16)));
 typedef int32_t vec_int __attribute__((vector_size(16)));
+typedef int16_t vec_short __attribute__((vector_size(16)));
+enum { SHORTS = 2 * VEC };
 
-static inline vec vec_load(const float *p)
-{
-    vec a;
-    memcpy(&a, p, sizeof a);
-    return a;
-}
-
-static inline void vec_store(float *p, vec a)
-{
-    memcpy(p, &a, sizeof a);
-}
-
-static inline vec vec_load_first(const float *p, int n)
-{
-    vec a = {0};
-    for (int i = 0; i < n; i++)
-        a[i] = p[i];
-    return a;
-}
-
-static inline void vec_store_first(float *p, vec a, int n)
-{
-    for (int i = 0; i < n; i++)
-        p[i] = a[i];
-}
+#include "backend/cpu/vec_four.h"
 
 static inline vec vec_load_bytes(const uint8_t *p)
 {
     return (vec){p[0], p[1], p[2], p[3]};
-}
-
-static inline vec vec_all(float x)
-{
-    return (vec){x, x, x, x};
-}
-
-static inline vec vec_add(vec a, vec b)
-{
-    return a + b;
-}
-
-static inline vec vec_sub(vec a, vec b)
-{
-    return a - b;
-}
-
-static inline vec vec_mul(vec a, vec b)
-{
-    return a * b;
-}
-
-static inline vec vec_div(vec a, vec b)
-{
-    return a / b;
 }
 
 /* Rounded twice where the processor has no fused operation. */
@@ -129,26 +82,6 @@ enum {
     DOT_SATURATES = 0
 };
 
-static inline vec_int vec_int_all(int32_t x)
-{
-    return (vec_int){x, x, x, x};
-}
-
-static inline vec_int vec_int_load(const void *p)
-{
-    vec_int a;
-    memcpy(&a, p, sizeof a);
-    return a;
-}
-
-/* Four bytes, the same for all lanes. */
-static inline vec_int vec_int_four(const void *p)
-{
-    int32_t x;
-    memcpy(&x, p, sizeof x);
-    return vec_int_all(x);
-}
-
 /* Four of eight bytes, the same for all lanes: byte i of each of `which` says which one goes there. */
 static inline vec_int vec_int_pick(const void *eight, vec_int which)
 {
@@ -170,11 +103,6 @@ static inline vec_int vec_int_add(vec_int a, vec_int b)
     x += y;
     memcpy(&a, &x, sizeof x);
     return a;
-}
-
-static inline vec_int vec_int_xor(vec_int a, vec_int b)
-{
-    return a ^ b;
 }
 
 /* sum + a's four bytes times b's four signed ones, in each lane */
@@ -217,20 +145,6 @@ static inline void vec_int_store_bytes(uint8_t *p, vec_int a)
 
 /* ---- vectors of SHORTS whole numbers of 16 bits ---- */
 
-typedef int16_t vec_short __attribute__((vector_size(16)));
-enum { SHORTS = 2 * VEC };
-
-static inline vec_short vec_short_all(int x)
-{
-    const int16_t a = (int16_t)x;
-    return (vec_short){a, a, a, a, a, a, a, a};
-}
-
-static inline void vec_short_store(int16_t *p, vec_short a)
-{
-    memcpy(p, &a, sizeof a);
-}
-
 static inline vec_short vec_short_load_bytes(const uint8_t *p)
 {
     return (vec_short){p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]};
@@ -239,16 +153,6 @@ static inline vec_short vec_short_load_bytes(const uint8_t *p)
 static inline vec_short vec_short_load_signed(const int8_t *p)
 {
     return (vec_short){p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]};
-}
-
-static inline vec_short vec_short_add(vec_short a, vec_short b)
-{
-    return a + b;
-}
-
-static inline vec_short vec_short_sub(vec_short a, vec_short b)
-{
-    return a - b;
 }
 
 /* a * 2^n */
