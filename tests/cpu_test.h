@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "backend/cpu/cpu.h"
+#include "graph/graph.h"
 
 /* Which instruction sets are tested, and which were only compiled: as a comment for the one who reads the output. */
 static void say_isas(void)
@@ -17,8 +18,18 @@ static void say_isas(void)
     printf("# instruction sets tested:");
     for (int i = 0; i < count; i++)
         printf(" %s", isas[i]->name);
+    if (yk_cpu_half())
+        printf(" %s", yk_cpu_half()->name);
     printf("; compiled only: %s\n", *yk_cpu_others() ? yk_cpu_others() : "none");
     fflush(stdout);
+}
+
+/* Each instruction set that is tested, the one for halves last; NULL behind it. */
+static inline const yk_cpu_isa *tested_isa(int index)
+{
+    int count;
+    const yk_cpu_isa *const *isas = yk_cpu_isas(&count);
+    return index < count ? isas[index] : index == count ? yk_cpu_half() : NULL;
 }
 
 /* How many random cases: fewer where CASES says so, as on an emulated processor. */

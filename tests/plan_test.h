@@ -137,22 +137,31 @@ static inline void plan_compare(const yk_plan *p, float *const *got, float *cons
     }
 }
 
-/* Plans the bound graph, runs the plan poisoned and compares it with the graph itself. */
-static inline void plan_check(const yk_graph *g, yk_layout (*layout)(const yk_graph *, const yk_node *))
+/* Plans the bound graph, in halves too, runs the plan poisoned and compares it with the graph itself. */
+static inline void plan_check_numbers(const yk_graph *g, yk_layout (*layout)(const yk_graph *, const yk_node *),
+                                      bool half, double tolerance)
 {
-    const yk_plan_options options = {
-        .align = 64, .channels = 8, .layout = layout, .takes_bytes = layout == plan_nhwc ? plan_convolution : NULL};
+    const yk_plan_options options = {.align = 64,
+                                     .channels = 8,
+                                     .half = half,
+                                     .layout = layout,
+                                     .takes_bytes = layout == plan_nhwc ? plan_convolution : NULL};
     yk_plan *p;
     assert_ok(yk_plan_make(g, &options, &p));
     plan_memory m = plan_memory_make(p);
     float **want = plan_expected(g, m.input);
     plan_run(p, &m);
-    plan_compare(p, m.outputs, want, 0);
+    plan_compare(p, m.outputs, want, tolerance);
     for (int i = 0; i < g->output_count; i++)
         free(want[i]);
     free(want);
     plan_memory_free(p, &m);
     yk_plan_destroy(&p);
+}
+
+static inline void plan_check(const yk_graph *g, yk_layout (*layout)(const yk_graph *, const yk_node *))
+{
+    plan_check_numbers(g, layout, false, 0);
 }
 
 #endif

@@ -157,13 +157,10 @@ static inline void saved_step(const yk_cpu_program *p, int index, void **data, v
 {
     const yk_cpu_action *a = &p->actions[index];
     const yk_step *s = &p->plan->steps[index];
-    void *residual = s->residual == YK_NONE ? NULL : data[s->residual], *out = data[s->outputs[0]];
     const yk_cpu_conv_data conv = {.in = data[s->inputs[0]],
                                    .packed = p->packed + a->packed,
-                                   .out = out,
-                                   .out8 = out,
-                                   .residual = residual,
-                                   .residual8 = residual};
+                                   .out = data[s->outputs[0]],
+                                   .residual = s->residual == YK_NONE ? NULL : data[s->residual]};
     for (int part = 0; part < a->parts; part++) {
         if (a->conv)
             a->conv->run(&a->shape, &conv, part, scratch);

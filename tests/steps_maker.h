@@ -119,18 +119,51 @@ static inline void maker_check(maker *m, yk_id y, const char *kernel, int loops)
     yk_graph_destroy(&m->g);
 }
 
-/* One of a kind that is made of `a` and `b`, or of `rows`. */
-static inline void maker_check_kind(const maker_kind *k, const int *size, bool rows)
+/* The same for halves, whose kernels write no output but by a copy: that is floats. */
+static inline void maker_check_half(maker *m, yk_id y, const char *kernel)
 {
-    maker m = maker_begin(k->op, size);
+    y = yk_build_unary(m->g, YK_OP_RELU, y, "inside");
+    if (y == YK_NONE)
+        fail_msg("%s: %s", steps_case, yolk_last_error());
+    assert_ok(yk_graph_add_output(m->g, y));
+    assert_ok(yk_graph_bind(m->g, m->batch, m->height, m->width));
+    steps_check(m->g, yk_cpu_half(), kernel, -1);
+    yk_graph_destroy(&m->g);
+}
+
+static inline bool maker_has(const yk_cpu_isa *isa, const char *kernel)
+{
+    for (const yk_cpu_step_kernel *const *k = isa ? isa->steps : NULL; k && *k; k++) {
+        if (strcmp((*k)->name, kernel) == 0)
+            return true;
+    }
+    return false;
+}
+
+static inline yk_id maker_make(maker *m, const maker_kind *k, const int *size, bool rows)
+{
+    *m = maker_begin(k->op, size);
     snprintf(steps_case, sizeof steps_case, "%s %s of %dx%dx%dx%d", k->kernel,
              k->op == YK_OP_COUNT ? "" : yk_op_name(k->op), size[0], size[1], size[2], size[3]);
     if (rows)
-        maker_rows(&m);
-    const yk_id y = k->make(&m);
+        maker_rows(m);
+    const yk_id y = k->make(m);
     if (!rows)
-        assert_ok(yk_graph_add_output(m.g, yk_build_slice(m.g, y, 1, 1, m.channels + 1, "part")));
+        assert_ok(yk_graph_add_output(m->g, yk_build_slice(m->g, y, 1, 1, m->channels + 1, "part")));
+    return y;
+}
+
+/* One of a kind that is made of `a` and `b`, or of `rows`. */
+static inline void maker_check_kind(const maker_kind *k, const int *size, bool rows)
+{
+    const bool to_output = !rows && strcmp(k->kernel, "copy") == 0;
+    maker m;
+    yk_id y = maker_make(&m, k, size, rows);
     maker_check(&m, y, k->kernel, 0);
+    if (maker_has(yk_cpu_half(), k->kernel)) {
+        y = maker_make(&m, k, size, rows);
+        maker_check_half(&m, y, to_output ? "output" : k->kernel);
+    }
 }
 
 static inline void maker_check_random(const maker_kind *pictures, size_t picture_count, const maker_kind *rows,

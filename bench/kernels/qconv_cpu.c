@@ -117,12 +117,8 @@ static void measure(candidate *all, int count, int rounds)
     for (int round = 0; round < rounds; round++) {
         for (int k = 0; k < count; k++) {
             candidate *a = &all[k];
-            const yk_cpu_conv_data d = {.in = a->conv.int8 ? (void *)bytes : x,
-                                        .residual = r,
-                                        .out = y,
-                                        .residual8 = r,
-                                        .out8 = y,
-                                        .packed = a->packed};
+            const yk_cpu_conv_data d = {
+                .in = a->conv.int8 ? (void *)bytes : x, .residual = r, .out = y, .packed = a->packed};
             const int parts = a->kernel->parts(&a->conv);
             const double start = now();
             for (int i = 0; i < parts; i++)

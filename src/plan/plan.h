@@ -83,7 +83,7 @@ typedef struct yk_plan {
 typedef struct yk_plan_options {
     int align;    /* bytes that offsets are a multiple of */
     int channels; /* pixels of NHWC roots take a multiple of so many elements */
-    bool half;    /* floats take 2 bytes in the arena; such a plan is not for yk_plan_eval() */
+    bool half;    /* floats take 2 bytes in the arena */
     /* The layout in which the runner wants the rank-4 operands of a node. */
     yk_layout (*layout)(const yk_graph *g, const yk_node *n);
     bool attention; /* it has a kernel for ATTENTION */
@@ -107,6 +107,8 @@ bool yk_plan_is_output(const yk_plan *p, int tensor);
 bool yk_plan_is_of_graph(const yk_plan *p, const yk_graph *g);
 /* Elements from the beginning of a root to its end, padding included, and the bytes that they take. */
 int64_t yk_plan_root_count(const yk_plan_tensor *root);
+/* Whether it holds halves for floats: in the arena of a plan of those. */
+bool yk_plan_is_half(const yk_plan *p, int tensor);
 int64_t yk_plan_root_bytes(const yk_plan *p, const yk_plan_tensor *root, bool in_arena);
 
 /* ---- plan_dump.c ---- */

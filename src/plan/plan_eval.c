@@ -14,42 +14,64 @@ void yk_plan_bind(const yk_plan *p, void *arena, const uint8_t *input, float *co
         data[p->outputs[i]] = outputs[i];
     for (int i = 0; i < p->tensor_count; i++) {
         const yk_plan_tensor *t = &p->tensors[i];
+        const size_t size = yk_plan_is_half(p, i) ? sizeof(uint16_t) : yk_type_size(t->type);
         if (t->root != i && data[t->root])
-            data[i] = (uint8_t *)data[t->root] + t->start * (int64_t)yk_type_size(t->type);
+            data[i] = (uint8_t *)data[t->root] + t->start * (int64_t)size;
+    }
+}
+
+/* One element, which is a half at its place. */
+static void move_half(void *element, void *place, bool gather)
+{
+    uint16_t half;
+    float value;
+    if (gather) {
+        memcpy(&half, place, sizeof half);
+        value = yk_half_to_float(half);
+        memcpy(element, &value, sizeof value);
+    } else {
+        memcpy(&value, element, sizeof value);
+        half = yk_float_to_half(value);
+        memcpy(place, &half, sizeof half);
     }
 }
 
 /* Between a place in a root and elements that lie as the graph has them. */
-static void move_nhwc(const yk_plan_tensor *t, void *plain, void *at, bool gather)
+static void move(const yk_plan_tensor *t, bool half, void *plain, void *at, bool gather)
 {
-    const size_t size = yk_type_size(t->type);
-    const int64_t *d = t->shape.dims, area = d[2] * d[3];
-    for (int64_t n = 0; n < d[0]; n++) {
-        for (int64_t c = 0; c < d[1]; c++) {
-            uint8_t *row = (uint8_t *)plain + (size_t)((n * d[1] + c) * area) * size;
-            uint8_t *place = (uint8_t *)at + (size_t)(n * area * t->pixel + c) * size;
-            for (int64_t i = 0; i < area; i++, row += size, place += (size_t)t->pixel * size) {
-                if (gather)
-                    memcpy(row, place, size);
+    const bool pixels = t->layout == YK_LAYOUT_NHWC;
+    const size_t size = yk_type_size(t->type), step = half ? sizeof(uint16_t) : size;
+    const int64_t *d = t->shape.dims, pitch = pixels ? t->pixel : 1;
+    const int64_t count = pixels ? d[0] : 1, channels = pixels ? d[1] : 1;
+    const int64_t area = pixels ? d[2] * d[3] : yk_shape_count(&t->shape);
+    for (int64_t n = 0; n < count; n++) {
+        for (int64_t c = 0; c < channels; c++) {
+            uint8_t *row = (uint8_t *)plain + (size_t)((n * channels + c) * area) * size;
+            uint8_t *place = (uint8_t *)at + (size_t)(n * area * pitch + c) * step;
+            for (int64_t i = 0; i < area; i++, row += size, place += (size_t)pitch * step) {
+                if (half)
+                    move_half(row, place, gather);
                 else
-                    memcpy(place, row, size);
+                    memcpy(gather ? row : place, gather ? place : row, size);
             }
         }
     }
 }
 
-/* A tensor's elements as the graph has them: at their place, or in memory of their own, which is `*own`. */
-static yolk_status fetch(const yk_plan_tensor *t, void *at, bool gather, void **own, yk_tensor *out)
+/* Tensor `index`'s elements as the graph has them: at their place, or in memory of their own, which is `*own`. */
+static yolk_status fetch(const yk_plan *p, int index, void *at, bool gather, void **own, yk_tensor *out)
 {
+    const yk_plan_tensor *t = &p->tensors[index];
+    const bool half = yk_plan_is_half(p, index);
     *own = NULL;
     if (!at)
         return yk_fail(YOLK_ERROR_BACKEND, "a step uses a tensor that has no place");
-    if (t->layout == YK_LAYOUT_NHWC) {
-        *own = yk_calloc((size_t)yk_shape_count(&t->shape), yk_type_size(t->type));
+    if (t->layout == YK_LAYOUT_NHWC || half) {
+        *own = yk_calloc((size_t)YK_MAX(yk_shape_count(&t->shape), 1), yk_type_size(t->type));
         if (!*own)
             return YOLK_ERROR_OUT_OF_MEMORY;
         if (gather)
-            move_nhwc(t, *own, at, true);
+            move(t, half, *own, at, true);
     }
     *out = yk_call_tensor(t->type, &t->shape, *own ? *own : at);
     return YOLK_OK;
@@ -113,26 +135,24 @@ yolk_status yk_plan_eval(const yk_plan *p, const yk_step *s, void *const *data)
     yk_tensor residual = {.given = false};
     yolk_status status = YOLK_OK;
     yk_call c;
-    if (p->float_bytes != (int)sizeof(float))
-        return yk_fail(YOLK_ERROR_BACKEND, "a plan of halves cannot be run by plain loops");
     yk_call_begin(&c, &node, p->size);
     for (int i = 0; i < s->input_count && status == YOLK_OK; i++) {
         const int t = s->inputs[i];
         if (t != YK_NONE)
-            status = fetch(&p->tensors[t], data[t], true, &own[i], &c.in[i]);
+            status = fetch(p, t, data[t], true, &own[i], &c.in[i]);
     }
     for (int i = 0; i < s->output_count && status == YOLK_OK; i++) {
         const int t = s->outputs[i];
-        status = fetch(&p->tensors[t], data[t], false, &own[YK_STEP_INPUTS + i], &c.out[i]);
+        status = fetch(p, t, data[t], false, &own[YK_STEP_INPUTS + i], &c.out[i]);
     }
     if (s->residual != YK_NONE && status == YOLK_OK)
-        status = fetch(&p->tensors[s->residual], data[s->residual], true, &own[YK_STEP_INPUTS + 2], &residual);
+        status = fetch(p, s->residual, data[s->residual], true, &own[YK_STEP_INPUTS + 2], &residual);
     if (status == YOLK_OK)
         status = compute(p, s, &c, &residual);
     for (int i = 0; i < s->output_count && status == YOLK_OK; i++) {
-        const yk_plan_tensor *t = &p->tensors[s->outputs[i]];
-        if (t->layout == YK_LAYOUT_NHWC)
-            move_nhwc(t, own[YK_STEP_INPUTS + i], data[s->outputs[i]], false);
+        void *made = own[YK_STEP_INPUTS + i];
+        if (made)
+            move(&p->tensors[s->outputs[i]], yk_plan_is_half(p, s->outputs[i]), made, data[s->outputs[i]], false);
     }
     for (size_t i = 0; i < YK_COUNT(own); i++)
         yk_free(own[i]);

@@ -171,6 +171,12 @@ int64_t yk_plan_root_count(const yk_plan_tensor *t)
     return yk_shape_count(&t->shape);
 }
 
+bool yk_plan_is_half(const yk_plan *p, int tensor)
+{
+    const yk_plan_tensor *t = &p->tensors[tensor];
+    return p->float_bytes == 2 && t->type == YK_F32 && p->tensors[t->root].offset >= 0;
+}
+
 int64_t yk_plan_root_bytes(const yk_plan *p, const yk_plan_tensor *t, bool in_arena)
 {
     const bool narrow = t->type == YK_F32 && in_arena;

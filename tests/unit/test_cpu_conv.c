@@ -78,6 +78,34 @@ static void free_buffers(buffers *b)
     free(b->before);
 }
 
+/* ---- feature maps of halves ---- */
+
+/* To the nearest halves, as floats. */
+static void round_all(float *values, int64_t count)
+{
+    for (int64_t i = 0; values && i < count; i++)
+        values[i] = yk_half_to_float(yk_float_to_half(values[i]));
+}
+
+/* What a set's kernels read and write for these floats, which are halves already where it is for those. */
+static void *lay_out(const yk_cpu_isa *isa, const float *values, int64_t count)
+{
+    void *data = malloc((size_t)count * sizeof *values + 64);
+    for (int64_t i = 0; values && i < count; i++) {
+        if (isa->half)
+            ((uint16_t *)data)[i] = yk_float_to_half(values[i]);
+        else
+            ((float *)data)[i] = values[i];
+    }
+    return data;
+}
+
+static void take_up(const yk_cpu_isa *isa, const void *data, int64_t count, float *values)
+{
+    for (int64_t i = 0; i < count; i++)
+        values[i] = isa->half ? yk_half_to_float(((const uint16_t *)data)[i]) : ((const float *)data)[i];
+}
+
 static void run_parts(const yk_cpu_conv_kernel *k, const yk_cpu_conv *c, const yk_cpu_conv_data *d)
 {
     const size_t scratch_bytes = k->scratch_bytes(c);
@@ -123,25 +151,41 @@ static const char *describe(const yk_cpu_isa *isa, const yk_cpu_conv_kernel *k, 
     return text;
 }
 
-/* How far a kernel may be off, as a share of the sum of all that it adds up. */
-static double tolerance_of(const yk_cpu_conv_kernel *k)
+/* How far a kernel may be off, as a share of the sum of all that it adds up. Those for halves round the result once, by
+ * up to 2^-11 of it, and where they add up in halves that many times in a row besides. */
+static double tolerance_of(const yk_cpu_isa *isa, const yk_cpu_conv_kernel *k)
 {
+    const bool in_floats = strncmp(k->name, "winograd", 8) == 0 || strcmp(k->name, "depthwise") == 0;
+    if (isa->half)
+        return in_floats ? 5.2e-4 : 2e-3;
     return strcmp(k->name, "winograd4") == 0 ? 2e-5 : strcmp(k->name, "winograd2") == 0 ? 4e-6 : 2e-6;
 }
 
 static void check_kernel(const yk_cpu_isa *isa, const yk_cpu_conv_kernel *k, const yk_cpu_conv *c)
 {
     buffers b = make_buffers(c, next() % 4 != 0);
+    const int64_t pixels_in = (int64_t)c->batch * c->in_height * c->in_width,
+                  pixels_out = (int64_t)c->batch * c->out_height * c->out_width;
     const size_t size = k->packed_bytes(c);
+    if (isa->half) {
+        round_all(c->bytes ? NULL : b.in, pixels_in * c->in_pixel);
+        round_all(b.residual, pixels_out * c->residual_pixel);
+        round_all(b.out, b.out_count);
+        round_all(b.before, b.out_count);
+    }
+    void *in = c->bytes ? NULL : lay_out(isa, b.in, pixels_in * c->in_pixel);
+    void *residual = b.residual ? lay_out(isa, b.residual, pixels_out * c->residual_pixel) : NULL;
+    void *out = lay_out(isa, b.out, b.out_count);
     uint8_t *packed = yk_alloc_aligned(size + 64);
     memset(packed, 0, size);
     memset(packed + size, 0x5a, 64);
     k->pack(c, b.weights, b.bias, packed);
     for (int g = 0; g < 64; g++)
         assert_int_equal(packed[size + (size_t)g], 0x5a);
-    const yk_cpu_conv_data d = {.in = b.in, .residual = b.residual, .out = b.out, .packed = packed};
+    const yk_cpu_conv_data d = {.in = in ? in : b.in, .residual = residual, .out = out, .packed = packed};
     run_parts(k, c, &d);
-    for (int64_t p = 0; p < (int64_t)c->batch * c->out_height * c->out_width; p++) {
+    take_up(isa, out, b.out_count, b.out);
+    for (int64_t p = 0; p < pixels_out; p++) {
         const int n = (int)(p / c->out_width / c->out_height), y = (int)(p / c->out_width % c->out_height);
         for (int o = 0; o < c->out_pixel; o++) {
             const int64_t at = p * c->out_pixel + o;
@@ -156,12 +200,15 @@ static void check_kernel(const yk_cpu_isa *isa, const yk_cpu_conv_kernel *k, con
             magnitude += fabs(want);
             if (c->residual)
                 want += (double)b.residual[p * c->residual_pixel + o];
-            if (!(fabs((double)b.out[at] - want) <= tolerance_of(k) * (magnitude + fabs(want))))
+            if (!(fabs((double)b.out[at] - want) <= tolerance_of(isa, k) * (magnitude + fabs(want))))
                 fail_msg("%s: pixel %d, channel %d: %.9g instead of %.9g", describe(isa, k, c), (int)p, o,
                          (double)b.out[at], want);
         }
     }
     yk_free(packed);
+    free(in);
+    free(residual);
+    free(out);
     free_buffers(&b);
 }
 
@@ -217,13 +264,12 @@ static yk_cpu_conv random_conv(void)
 
 static void check_all(const yk_cpu_conv *c, int *checked)
 {
-    int count;
-    const yk_cpu_isa *const *isas = yk_cpu_isas(&count);
-    for (int i = 0; i < count; i++) {
-        for (const yk_cpu_conv_kernel *const *k = isas[i]->convs; *k; k++) {
+    const yk_cpu_isa *isa;
+    for (int i = 0; (isa = tested_isa(i)); i++) {
+        for (const yk_cpu_conv_kernel *const *k = isa->convs; *k; k++) {
             if ((*k)->fits(c)) {
                 assert_true((*k)->cost(c) > 0);
-                check_kernel(isas[i], *k, c);
+                check_kernel(isa, *k, c);
                 ++*checked;
             }
         }
@@ -277,10 +323,9 @@ static void convolutions_of_networks(void **state)
 static void a_picture_is_the_same_in_any_batch(void **state)
 {
     (void)state;
-    int count;
-    const yk_cpu_isa *const *isas = yk_cpu_isas(&count);
-    for (int i = 0; i < count; i++) {
-        for (const yk_cpu_conv_kernel *const *k = isas[i]->convs; *k; k++) {
+    const yk_cpu_isa *isa;
+    for (int i = 0; (isa = tested_isa(i)); i++) {
+        for (const yk_cpu_conv_kernel *const *k = isa->convs; *k; k++) {
             yk_cpu_conv c = {.batch = 3, .in_height = 19, .in_width = 13, .in_channels = 24, .out_channels = 24};
             c.out_height = 19;
             c.out_width = 13;
@@ -302,16 +347,20 @@ static void a_picture_is_the_same_in_any_batch(void **state)
             void *packed = yk_alloc_aligned((*k)->packed_bytes(&c));
             memset(packed, 0, (*k)->packed_bytes(&c));
             (*k)->pack(&c, all.weights, all.bias, packed);
-            run_parts(*k, &c, &(yk_cpu_conv_data){.in = all.in, .out = all.out, .packed = packed});
+            const size_t size = isa->half ? sizeof(uint16_t) : sizeof(float);
+            const size_t picture = (size_t)(19 * 13 * c.in_pixel) * size, result = (size_t)all.out_count / 3 * size;
+            uint8_t *in = lay_out(isa, all.in, (int64_t)3 * 19 * 13 * c.in_pixel), *three = malloc(3 * result);
+            run_parts(*k, &c, &(yk_cpu_conv_data){.in = in, .out = three, .packed = packed});
             yk_cpu_conv one = c;
             one.batch = 1;
-            float *out = malloc((size_t)(all.out_count / 3) * sizeof *out);
+            uint8_t *out = malloc(result);
             for (int n = 0; n < 3; n++) {
-                const float *in = (const float *)all.in + (int64_t)n * 19 * 13 * c.in_pixel;
-                run_parts(*k, &one, &(yk_cpu_conv_data){.in = in, .out = out, .packed = packed});
-                assert_memory_equal(out, all.out + n * (all.out_count / 3), (size_t)(all.out_count / 3) * sizeof *out);
+                run_parts(*k, &one, &(yk_cpu_conv_data){.in = in + n * picture, .out = out, .packed = packed});
+                assert_memory_equal(out, three + n * result, result);
             }
             free(out);
+            free(three);
+            free(in);
             yk_free(packed);
             free_buffers(&all);
         }
@@ -323,8 +372,7 @@ static void activations_are_as_exact_as_they_say(void **state)
 {
     (void)state;
     enum { COUNT = 1 << 16 };
-    int count;
-    const yk_cpu_isa *const *isas = yk_cpu_isas(&count);
+    const yk_cpu_isa *isa;
     float *in = malloc(COUNT * sizeof *in), *out = malloc(COUNT * sizeof *out);
     for (int i = 0; i < COUNT; i++)
         in[i] = i % 4 ? 130 * real() : real() * ldexpf(1, -(int)(next() % 40));
@@ -332,9 +380,12 @@ static void activations_are_as_exact_as_they_say(void **state)
     in[1] = INFINITY;
     in[2] = -INFINITY;
     in[3] = 0;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; (isa = tested_isa(i)); i++) {
         const yk_cpu_conv_kernel *matmul = NULL;
-        for (const yk_cpu_conv_kernel *const *k = isas[i]->convs; *k; k++)
+        if (isa->half)
+            round_all(in, COUNT);
+        void *in_map = lay_out(isa, in, COUNT), *out_map = malloc(COUNT * sizeof *out);
+        for (const yk_cpu_conv_kernel *const *k = isa->convs; *k; k++)
             matmul = strcmp((*k)->name, "matmul") == 0 ? *k : matmul;
         assert_non_null(matmul);
         for (yk_act act = YK_ACT_NONE; act <= YK_ACT_HARD_SWISH; act++) {
@@ -349,21 +400,25 @@ static void activations_are_as_exact_as_they_say(void **state)
             void *packed = yk_alloc_aligned(matmul->packed_bytes(&c));
             memset(packed, 0, matmul->packed_bytes(&c));
             matmul->pack(&c, &one, NULL, packed);
-            run_parts(matmul, &c, &(yk_cpu_conv_data){.in = in, .out = out, .packed = packed});
+            run_parts(matmul, &c, &(yk_cpu_conv_data){.in = in_map, .out = out_map, .packed = packed});
+            take_up(isa, out_map, COUNT, out);
             yk_free(packed);
             const bool curved = act == YK_ACT_SILU || act == YK_ACT_SIGMOID;
             for (int j = 3; j < COUNT; j++) {
                 const double x = (double)in[j], want = activate(&c, x);
-                const double error = fabs(want) * (curved ? 4e-7 + 7.5e-8 * fabs(x) : 3e-7) +
+                const double rounded = isa->half ? 4.9e-4 * fabs(want) + 3e-8 : 0;
+                const double error = rounded + fabs(want) * (curved ? 4e-7 + 7.5e-8 * fabs(x) : 3e-7) +
                                      (act == YK_ACT_HARD_SWISH ? 2e-7 * fabs(x) : 2e-36); /* 130 * 2^-126 */
                 if (!(fabs((double)out[j] - want) <= error))
                     fail_msg("seed %llu: %s: activation %d of %.9g is %.9g, not %.9g", (unsigned long long)seed,
-                             isas[i]->name, act, x, (double)out[j], want);
+                             isa->name, act, x, (double)out[j], want);
             }
             assert_true(!curved || isnan(out[0]));
             assert_true(act == YK_ACT_SIGMOID ? out[1] == 1 : isinf(out[1]));
             assert_true(act != YK_ACT_SIGMOID || fabsf(out[2]) < 1e-30f);
         }
+        free(in_map);
+        free(out_map);
     }
     free(in);
     free(out);

@@ -1,6 +1,9 @@
 /* How the instruction set is chosen. It is chosen once in a process, so each case has one of its own. */
 #include <sys/wait.h>
 #include <unistd.h>
+#if defined(__linux__) && defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 #include "backend/cpu/cpu.h"
 #include "yk_test.h"
@@ -79,6 +82,30 @@ static void by_the_processor(void **state)
     assert_true(holds("", the_best));
 }
 
+/* Kernels for halves where the processor computes in them. */
+static bool halves_are_right(const char *name)
+{
+    (void)name;
+#if defined(__linux__) && defined(__aarch64__)
+    const bool has = (getauxval(AT_HWCAP) >> 9 & 3) == 3;
+#else
+    const bool has = false;
+#endif
+    return (yk_cpu_half() != NULL) == has && (!has || yk_cpu_half()->half);
+}
+
+static bool no_halves(const char *name)
+{
+    return is_first(name) && !yk_cpu_half();
+}
+
+static void halves_beside_the_best(void **state)
+{
+    (void)state;
+    assert_true(holds(NULL, halves_are_right));
+    assert_true(holds("portable", no_halves));
+}
+
 static void by_the_environment(void **state)
 {
     static const char *const names[] = {"avx2", "avxvnni", "avx512", "avx512vnni", "neon", "neondot"};
@@ -104,6 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_the_processor),
+        cmocka_unit_test(halves_beside_the_best),
         cmocka_unit_test(by_the_environment),
         cmocka_unit_test(by_a_name_that_is_none),
     };

@@ -216,7 +216,7 @@ static void check_kernel(const yk_cpu_isa *isa, const yk_cpu_conv_kernel *k, con
     k->pack8(c, b.weights, b.scales, b.bias, packed);
     for (int g = 0; g < 64; g++)
         assert_int_equal(packed[size + (size_t)g], 0x5a);
-    const yk_cpu_conv_data d = {.in = b.in, .residual8 = b.residual, .out8 = b.out, .packed = packed};
+    const yk_cpu_conv_data d = {.in = b.in, .residual = b.residual, .out = b.out, .packed = packed};
     run_parts(k, c, &d);
     for (int64_t p = 0; p < pixels_out(c); p++) {
         const int n = (int)(p / c->out_width / c->out_height), y = (int)(p / c->out_width % c->out_height);

@@ -71,16 +71,16 @@ static void depthwise_inside_rows(const yk_cpu_conv *c, int y, int *first, int *
 
 /* Where a row of outputs reads. */
 typedef struct depthwise_row {
-    const float *in; /* the picture */
+    const real *in; /* the picture */
     const float *weights;
     int y;                 /* of the first tap, which may be in the padding */
     int first_tap, taps;   /* rows of the window that are inside */
     int64_t out, residual; /* of the row's first pixel */
 } depthwise_row;
 
-static inline __attribute__((always_inline)) vec depthwise_load(const float *p, int count)
+static inline __attribute__((always_inline)) vec depthwise_load(const real *p, int count)
 {
-    return count == VEC ? vec_load(p) : vec_load_first(p, count);
+    return count == VEC ? real_load(p) : real_load_first(p, count);
 }
 
 /* `many` outputs from x on, of which none reads beside the row. `across` taps of a row, known to the compiler. */
@@ -90,9 +90,9 @@ static inline __attribute__((always_inline)) void depthwise_inside(const int man
 {
     const int width = depthwise_width(c);
     const int64_t step = c->stride[1] * c->in_pixel, tap = c->dilation[1] * c->in_pixel;
-    const float *in = r->in +
-                      ((int64_t)(r->y + r->first_tap * c->dilation[0]) * c->in_width + x * c->stride[1]) * c->in_pixel -
-                      c->pad[1] * c->in_pixel + channel;
+    const real *in = r->in +
+                     ((int64_t)(r->y + r->first_tap * c->dilation[0]) * c->in_width + x * c->stride[1]) * c->in_pixel -
+                     c->pad[1] * c->in_pixel + channel;
     const float *w = r->weights + (r->first_tap * across + 1) * width + channel;
     const vec bias = vec_load(r->weights + channel);
     UNROLLED for (int i = 0; i < many; i++) sum[i] = bias;
@@ -111,7 +111,7 @@ static vec depthwise_border(const yk_cpu_conv *c, const depthwise_row *r, int x,
     const int width = depthwise_width(c);
     vec sum = vec_load(r->weights + channel);
     for (int ky = r->first_tap; ky < r->first_tap + r->taps; ky++) {
-        const float *in = r->in + (int64_t)(r->y + ky * c->dilation[0]) * c->in_width * c->in_pixel + channel;
+        const real *in = r->in + (int64_t)(r->y + ky * c->dilation[0]) * c->in_width * c->in_pixel + channel;
         for (int kx = 0; kx < c->kernel[1]; kx++) {
             const int in_x = x * c->stride[1] + kx * c->dilation[1] - c->pad[1];
             if (in_x >= 0 && in_x < c->in_width)
@@ -129,14 +129,16 @@ static inline __attribute__((always_inline)) void depthwise_outputs(const int ma
                                                                     const int count)
 {
     vec sum[DEPTHWISE_AT_ONCE];
+    real *out = (real *)d->out + (r->out + x) * c->out_pixel + channel;
+    const real *residual = d->residual;
+    residual = residual ? residual + (r->residual + x) * c->residual_pixel + channel : NULL;
     if (many == 1)
         sum[0] = depthwise_border(c, r, x, channel, count);
     else
         depthwise_inside(many, across, c, r, x, channel, count, sum);
     vec_activate_at_once(many, c->act, c->slope, sum);
-    UNROLLED for (int i = 0; i < many; i++) tile_store(
-        d->out + (r->out + x + i) * c->out_pixel + channel,
-        d->residual ? d->residual + (r->residual + x + i) * c->residual_pixel + channel : NULL, sum[i], count);
+    UNROLLED for (int i = 0; i < many; i++)
+        tile_store(out + i * c->out_pixel, residual ? residual + i * c->residual_pixel : NULL, sum[i], count);
 }
 
 static inline __attribute__((always_inline)) void depthwise_pixels(const int many, const int across,
@@ -155,7 +157,7 @@ static void depthwise_run(const yk_cpu_conv *c, const yk_cpu_conv_data *d, int p
     const int first = part * depthwise_rows(c), end = YK_MIN(first + depthwise_rows(c), c->batch * c->out_height);
     (void)scratch;
     for (int row = first; row < end; row++) {
-        depthwise_row r = {.in = (const float *)d->in +
+        depthwise_row r = {.in = (const real *)d->in +
                                  (int64_t)(row / c->out_height) * c->in_height * c->in_width * c->in_pixel,
                            .weights = d->packed,
                            .y = row % c->out_height * c->stride[0] - c->pad[0]};

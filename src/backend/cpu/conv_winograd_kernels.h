@@ -154,8 +154,8 @@ static inline __attribute__((always_inline)) void turn_input(const int m, const 
 
 /* Where a tile's pixels are: side by side in the picture, or some of them in the padding. */
 typedef struct winograd_source {
-    const float *const *at; /* pointers to all pixels; NULL: from `first` on */
-    const float *first;
+    const real *const *at; /* pointers to all pixels; NULL: from `first` on */
+    const real *first;
     int64_t row, pixel;
 } winograd_source;
 
@@ -171,8 +171,8 @@ static inline __attribute__((always_inline)) void turn_tile(const int m, const b
         vec d[MOST], t[MOST];
         UNROLLED for (int y = 0; y < side; y++)
         {
-            const float *at = (inside ? s->first + y * s->row + x * s->pixel : s->at[y * side + x]) + channel;
-            d[y] = first ? vec_load_first(at, first) : vec_load(at);
+            const real *at = (inside ? s->first + y * s->row + x * s->pixel : s->at[y * side + x]) + channel;
+            d[y] = first ? real_load_first(at, first) : real_load(at);
         }
         turn_input(m, d, t);
         UNROLLED for (int y = 0; y < side; y++) half[y * side + x] = t[y];
@@ -201,14 +201,14 @@ static inline __attribute__((always_inline)) void turn_channels(const int m, con
 }
 
 static inline __attribute__((always_inline)) void turn_inputs(const int m, const yk_cpu_conv *c, const winograd_cut *w,
-                                                              const float *in, int first, int count, const float *zeros,
+                                                              const real *in, int first, int count, const real *zeros,
                                                               float *out)
 {
-    const float *at[36];
+    const real *at[36];
     for (int t = 0; t < count; t++) {
         const int tile = first + t, n = tile / (w->across * w->down);
         const int top = tile / w->across % w->down * m - c->pad[0], left = tile % w->across * m - c->pad[1];
-        const float *picture = in + (int64_t)n * c->in_height * c->in_width * c->in_pixel;
+        const real *picture = in + (int64_t)n * c->in_height * c->in_width * c->in_pixel;
         winograd_source s = {.row = c->in_width * c->in_pixel, .pixel = c->in_pixel};
         if (top >= 0 && left >= 0 && top + w->side <= c->in_height && left + w->side <= c->in_width) {
             s.first = picture + ((int64_t)top * c->in_width + left) * c->in_pixel;
@@ -216,8 +216,8 @@ static inline __attribute__((always_inline)) void turn_inputs(const int m, const
             s.at = at;
             for (int i = 0; i < w->points; i++) {
                 const int y = top + i / w->side, x = left + i % w->side;
-                const bool real = y >= 0 && x >= 0 && y < c->in_height && x < c->in_width;
-                at[i] = real ? picture + ((int64_t)y * c->in_width + x) * c->in_pixel : zeros;
+                const bool within = y >= 0 && x >= 0 && y < c->in_height && x < c->in_width;
+                at[i] = within ? picture + ((int64_t)y * c->in_width + x) * c->in_pixel : zeros;
             }
         }
         turn_channels(m, c, &s, out + (int64_t)t * w->channels, w->input_step);
@@ -266,6 +266,7 @@ static inline __attribute__((always_inline)) void turn_outputs(const int m, cons
                                                                int first, int count, int panel, const float *bias)
 {
     const int vecs = panel_vecs(c->out_channels, panel), width = vecs * VEC;
+    const real *residual = d->residual;
     for (int t = 0; t < count; t++) {
         const int tile = first + t, n = tile / (w->across * w->down);
         const int top = tile / w->across % w->down * m, left = tile % w->across * m;
@@ -279,8 +280,8 @@ static inline __attribute__((always_inline)) void turn_outputs(const int m, cons
             for (int y = 0; y < rows; y++) {
                 for (int x = 0; x < across; x++) {
                     const int64_t pixel = at + (int64_t)y * c->out_width + x;
-                    tile_store(d->out + pixel * c->out_pixel + column,
-                               d->residual ? d->residual + pixel * c->residual_pixel + column : NULL,
+                    tile_store((real *)d->out + pixel * c->out_pixel + column,
+                               residual ? residual + pixel * c->residual_pixel + column : NULL,
                                vec_load(out + (y * m + x) * VEC), c->out_channels - column);
                 }
             }
@@ -290,10 +291,38 @@ static inline __attribute__((always_inline)) void turn_outputs(const int m, cons
 
 /* ---- a part ---- */
 
+/* The products of TILE_ROWS tiles' numbers with a panel. */
+static inline __attribute__((always_inline)) void multiply(const int vecs, const float *const *in, int length,
+                                                           const float *weights, float *out)
+{
+    vec sum[TILE_ROWS][TILE_VECS];
+    UNROLLED for (int r = 0; r < TILE_ROWS; r++)
+    {
+        UNROLLED for (int v = 0; v < vecs; v++) sum[r][v] = vec_all(0);
+    }
+    sum_up(vecs, in, length, weights, sum);
+    UNROLLED for (int r = 0; r < TILE_ROWS; r++)
+    {
+        UNROLLED for (int v = 0; v < vecs; v++) vec_store(out + (r * vecs + v) * VEC, sum[r][v]);
+    }
+}
+
+static __attribute__((noinline)) void multiply_full(const float *const *in, int length, const float *weights,
+                                                    float *out)
+{
+    multiply(TILE_VECS, in, length, weights, out);
+}
+
+static __attribute__((noinline)) void multiply_narrow(const float *const *in, int length, const float *weights,
+                                                      float *out)
+{
+    multiply(1, in, length, weights, out);
+}
+
 static size_t winograd_scratch(const yk_cpu_conv *c, int m)
 {
     const winograd_cut w = winograd_cut_of(c, m);
-    const size_t floats = (size_t)w.points * (size_t)(w.input_step + w.product_step) + (size_t)w.channels + PANEL;
+    const size_t floats = (size_t)w.points * (size_t)(w.input_step + w.product_step) + (size_t)w.channels;
     return floats * sizeof(float);
 }
 
@@ -312,9 +341,9 @@ static inline __attribute__((always_inline)) void winograd_run(const int m, cons
     const int panel_begin = w.panels * column_part / w.column_parts;
     const int panel_end = w.panels * (column_part + 1) / w.column_parts;
     float *inputs = scratch, *products = inputs + w.points * w.input_step;
-    float *zeros = products + w.points * w.product_step, *no_bias = zeros + w.channels;
+    real *zeros = (real *)(products + w.points * w.product_step);
     const float *bias = d->packed, *weights = bias + winograd_width(c);
-    for (int i = 0; i < w.channels + PANEL; i++)
+    for (int i = 0; i < w.channels; i++)
         zeros[i] = 0;
     turn_inputs(m, c, &w, d->in, first, count, zeros, inputs);
     for (int panel = panel_begin; panel < panel_end; panel++) {
@@ -326,13 +355,11 @@ static inline __attribute__((always_inline)) void winograd_run(const int m, cons
                 const float *at[TILE_ROWS];
                 for (int i = 0; i < TILE_ROWS; i++)
                     at[i] = inputs + p * w.input_step + (int64_t)YK_MIN(r + i, count - 1) * w.channels;
-                const tile_input x = {.in = at, .stride = TILE_ROWS, .taps = 1, .length = c->in_channels};
                 float *to = products + p * w.product_step + (int64_t)r * width;
-                const tile_end e = {.out = to, .out_pixel = width, .rows = TILE_ROWS, .columns = width};
                 if (vecs == 1)
-                    tile_narrow(&x, from, no_bias, &e);
+                    multiply_narrow(at, c->in_channels, from, to);
                 else
-                    tile_full(&x, from, no_bias, &e);
+                    multiply_full(at, c->in_channels, from, to);
             }
         }
         turn_outputs(m, c, &w, d, products, first, count, panel, bias);

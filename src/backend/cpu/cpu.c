@@ -51,10 +51,21 @@ static const yk_cpu_isa *best_isa(void)
     return yk_cpu_isas(&count)[0];
 }
 
+/* The kernels for halves are for networks without 8-bit numbers. */
+static const yk_cpu_isa *isa_of(const yk_graph *g, const yk_compile_options *options)
+{
+    const yk_cpu_isa *half = options->half ? yk_cpu_half() : NULL;
+    for (int i = 0; i < g->node_count && half; i++) {
+        if (g->nodes[i].op == YK_OP_QUANTIZE || g->nodes[i].op == YK_OP_DEQUANTIZE)
+            half = NULL;
+    }
+    return half ? half : best_isa();
+}
+
 static void probe(yk_probe *out)
 {
     const yk_cpu_isa *isa = best_isa();
-    *out = (yk_probe){.available = true};
+    *out = (yk_probe){.available = true, .half = yk_cpu_half() != NULL};
     /* OpenVINO's is 100. What was measured is in bench/results/peers_cpu.json. */
     out->score = strcmp(isa->name, "portable") == 0 ? 50 : SCORE;
     snprintf(out->version, sizeof out->version, "%s", yolk_version());
@@ -258,7 +269,7 @@ static yolk_status compile(const yk_graph *g, const yk_compile_options *options,
     yolk_status status = make_exec(options, &e);
     *out = NULL;
     if (status == YOLK_OK)
-        status = yk_cpu_program_make(g, best_isa(), &e->program);
+        status = yk_cpu_program_make(g, isa_of(g, options), &e->program);
     if (status == YOLK_OK && options->tune)
         status = yk_cpu_tune(e->program, e->threads);
     if (status == YOLK_OK)
@@ -280,10 +291,12 @@ static yolk_status load(const void *bytes, size_t size, const yk_graph *g, const
                         yk_exec **out)
 {
     yk_exec *e;
+    const yk_cpu_isa *half = options->half ? yk_cpu_half() : NULL;
+    const bool is_half = half && yk_cpu_is_saved_for(bytes, size, half);
     yolk_status status = make_exec(options, &e);
     *out = NULL;
     if (status == YOLK_OK)
-        status = yk_cpu_load(bytes, size, best_isa(), &e->program);
+        status = yk_cpu_load(bytes, size, is_half ? half : best_isa(), &e->program);
     if (status == YOLK_OK && !yk_plan_is_of_graph(e->program->plan, g))
         status =
             yk_fail(YOLK_ERROR_DAMAGED, "a compiled network is of another size or has other outputs than the engine");

@@ -1,9 +1,9 @@
 /* Inside the processor's own backend: kernels as tables, one table for each instruction set.
  *
  * The kernels are written once, in *_kernels.h, in the words of vec_*.h; isa_avx2.c, isa_avx512.c, isa_neon.c and
- * the like include them and are compiled for what they are named after. All feature maps are NHWC floats. A
- * kernel computes each element in the same way whatever part it is in and whoever does the part, so that results are
- * the same bits for any number of threads. */
+ * the like include them and are compiled for what they are named after. All feature maps are NHWC floats, or halves
+ * in a table for them. A kernel computes each element in the same way whatever part it is in and whoever does the part,
+ * so that results are the same bits for any number of threads. */
 #ifndef YK_CPU_H
 #define YK_CPU_H
 
@@ -16,7 +16,7 @@ typedef struct yk_cpu_number {
     int zero;
 } yk_cpu_number;
 
-/* One convolution: NHWC floats in and out, or bytes in. */
+/* One convolution: NHWC floats (halves) in and out, or bytes in. */
 typedef struct yk_cpu_conv {
     int batch, in_height, in_width, in_channels, out_height, out_width, out_channels; /* in_channels: of all groups */
     int kernel[2], stride[2], pad[2], dilation[2], groups;                            /* h, w; pad: top, left */
@@ -31,15 +31,13 @@ typedef struct yk_cpu_conv {
     yk_cpu_number in8, out8, residual8;
 } yk_cpu_conv;
 
-/* What it works on. Pointers are to the first channel of the first pixel. */
+/* What it works on. Pointers are to the first channel of the first pixel, and to floats, halves or bytes, as the
+ * convolution and the table say. */
 typedef struct yk_cpu_conv_data {
-    const void *in;        /* float, or uint8_t */
-    const float *residual; /* or NULL */
-    float *out;
+    const void *in;
+    const void *residual; /* or NULL */
+    void *out;
     const void *packed; /* 64-byte aligned */
-    /* For the kernels of `qconvs` instead of `residual` and `out`, whatever their type. */
-    const void *residual8;
-    void *out8;
 } yk_cpu_conv_data;
 
 typedef struct yk_cpu_conv_kernel {
@@ -80,17 +78,21 @@ typedef struct yk_cpu_step_kernel {
 
 typedef struct yk_cpu_isa {
     const char *name; /* "avx2" */
-    int lanes;        /* floats in a vector: pixels of NHWC roots are padded to a multiple of it */
+    int lanes;        /* numbers in a vector: pixels of NHWC roots are padded to a multiple of it */
+    bool half;        /* for plans of halves */
     const yk_cpu_conv_kernel *const *convs;  /* NULL-terminated, in order of preference at equal cost */
     const yk_cpu_conv_kernel *const *qconvs; /* the same for convolutions with 8-bit weights */
     const yk_cpu_step_kernel *const *steps;  /* NULL-terminated */
 } yk_cpu_isa;
 
 extern const yk_cpu_isa yk_cpu_avx2, yk_cpu_avxvnni, yk_cpu_avx512, yk_cpu_avx512vnni, yk_cpu_neon, yk_cpu_neondot,
-    yk_cpu_portable;
+    yk_cpu_portable, yk_cpu_neonhalf;
 /* isa.c: those that were built and that this processor can run, best first, but the one that the environment's YOLK_CPU
  * names before all; chosen once. `count` is at least 1. */
 const yk_cpu_isa *const *yk_cpu_isas(int *count);
+/* The one for plans of halves; NULL where the processor or the build has none, or YOLK_CPU names another set than the
+ * best. */
+const yk_cpu_isa *yk_cpu_half(void);
 /* Names of those that were built but that it cannot run: "avx512vnni, avx512", or "". */
 const char *yk_cpu_others(void);
 

@@ -12,7 +12,7 @@
 #include "backend/cpu/cpu.h"
 
 enum { MOST = 8 };
-static const yk_cpu_isa *found[MOST];
+static const yk_cpu_isa *found[MOST], *half;
 static int found_count;
 enum { NAMES = 128 };
 static char others[NAMES]; /* names of those that were built but that the processor does not have */
@@ -58,9 +58,19 @@ static void look(void)
 static void look(void)
 {
 #ifdef YK_HAS_NEON
-#if defined(YK_HAS_NEONDOT) && defined(__linux__)
+#ifdef __linux__
+    const unsigned long has = getauxval(AT_HWCAP);
+#ifdef YK_HAS_NEONHALF
+    const unsigned long halves = 1ul << 9 | 1ul << 10; /* HWCAP_FPHP, HWCAP_ASIMDHP */
+    if ((has & halves) == halves)
+        half = &yk_cpu_neonhalf;
+    else
+        add_name(others, yk_cpu_neonhalf.name);
+#endif
+#ifdef YK_HAS_NEONDOT
     const unsigned long dot_product = 1ul << 20; /* HWCAP_ASIMDDP */
-    add(&yk_cpu_neondot, getauxval(AT_HWCAP) & dot_product);
+    add(&yk_cpu_neondot, has & dot_product);
+#endif
 #endif
     add(&yk_cpu_neon, true);
 #endif
@@ -90,8 +100,11 @@ static void choose(void)
 {
     const char *name = getenv("YOLK_CPU");
     look();
+    const yk_cpu_isa *best = found[0];
     if (name && *name)
         prefer(name);
+    if (found[0] != best)
+        half = NULL;
 }
 
 static void choose_once(void)
@@ -105,6 +118,12 @@ const yk_cpu_isa *const *yk_cpu_isas(int *count)
     choose_once();
     *count = found_count;
     return found;
+}
+
+const yk_cpu_isa *yk_cpu_half(void)
+{
+    choose_once();
+    return half;
 }
 
 const char *yk_cpu_others(void)

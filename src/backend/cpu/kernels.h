@@ -5,6 +5,8 @@
 
 #include "backend/cpu/vec_math.h"
 
+#include "backend/cpu/tile_float_kernels.h"
+
 #include "backend/cpu/conv_matmul_kernels.h"
 #include "backend/cpu/conv_stem_kernels.h"
 #include "backend/cpu/conv_winograd_kernels.h"

@@ -1,4 +1,4 @@
-/* Products of matrices, softmax and turning: the steps of attention, on PLAIN floats. */
+/* Products of matrices, softmax and turning: the steps of attention, on PLAIN reals. */
 
 enum { MATRIX_ROWS = 16 * TILE_ROWS }; /* of a part */
 
@@ -22,7 +22,7 @@ static matrix_sizes matrix_sizes_of(const yk_plan *p, const yk_step *s)
 
 static bool matrix_fits(const yk_plan *p, const yk_step *s)
 {
-    if (!is_node(s, YK_OP_MATMUL) || !all_floats(p, s))
+    if (!is_node(s, YK_OP_MATMUL) || !all_real(p, s))
         return false;
     const yk_plan_tensor *a = in_tensor(p, s, 0), *b = in_tensor(p, s, 1), *out = out_tensor(p, s);
     if (a->layout != YK_LAYOUT_PLAIN || b->layout != YK_LAYOUT_PLAIN || out->layout != YK_LAYOUT_PLAIN ||
@@ -46,7 +46,7 @@ static int matrix_parts(const yk_plan *p, const yk_step *s)
 static size_t matrix_scratch(const yk_plan *p, const yk_step *s)
 {
     const matrix_sizes m = matrix_sizes_of(p, s);
-    return ((size_t)m.depth + 1) * PANEL * sizeof(float) + MATRIX_ROWS * sizeof(float *) + 64;
+    return panel_size(TILE_VECS, (int)m.depth) + MATRIX_ROWS * sizeof(real *) + 64;
 }
 
 static void matrix_run(const yk_cpu_call *c, int part, void *scratch)
@@ -55,31 +55,32 @@ static void matrix_run(const yk_cpu_call *c, int part, void *scratch)
     const matrix_sizes m = matrix_sizes_of(c->plan, s);
     const int64_t n = part / m.row_parts, first = part % m.row_parts * MATRIX_ROWS;
     const int rows = (int)YK_MIN(m.rows - first, MATRIX_ROWS);
-    const float *a = (const float *)c->data[s->inputs[0]] + (n * m.rows + first) * m.depth;
-    const float *b = (const float *)c->data[s->inputs[1]] + n * m.depth * m.columns;
-    float *out = (float *)c->data[s->outputs[0]] + (n * m.rows + first) * m.columns;
-    float *packed = scratch;
-    const float **at = (const float **)(packed + (m.depth + 1) * PANEL);
+    const real *a = (const real *)c->data[s->inputs[0]] + (n * m.rows + first) * m.depth;
+    const real *b = (const real *)c->data[s->inputs[1]] + n * m.depth * m.columns;
+    real *out = (real *)c->data[s->outputs[0]] + (n * m.rows + first) * m.columns;
+    float *bias = scratch;
+    const real **at = (const real **)((uint8_t *)scratch + panel_size(TILE_VECS, (int)m.depth));
     for (int r = 0; r < tile_rows(rows); r++)
         at[r] = a + YK_MIN(r, rows - 1) * m.depth;
     const tile_input x = {.in = at, .stride = MATRIX_ROWS, .taps = 1, .length = (int)m.depth};
-    for (int64_t column = 0; column < m.columns; column += PANEL) {
-        const int columns = (int)YK_MIN(m.columns - column, PANEL), width = panel_vecs(columns, 0) * VEC;
+    for (int64_t column = 0; column < m.columns; column += LOT_PANEL) {
+        const int columns = (int)YK_MIN(m.columns - column, LOT_PANEL), width = panel_lots(columns, 0) * LOT;
+        real *packed = (real *)(bias + width);
         for (int i = 0; i < width; i++)
-            packed[i] = 0;
+            bias[i] = 0;
         for (int64_t k = 0; k < m.depth; k++) {
             for (int i = 0; i < width; i++)
-                packed[(k + 1) * width + i] = i < columns ? b[k * m.columns + column + i] : 0;
+                packed[k * width + i] = i < columns ? b[k * m.columns + column + i] : 0;
         }
         const tile_end e = {.out = out + column, .out_pixel = m.columns};
-        run_panels(packed, columns, (int)m.depth, &x, rows, &e);
+        run_panels(bias, columns, (int)m.depth, &x, rows, &e);
     }
 }
 
 /* Along the last axis. */
 static bool softmax_fits(const yk_plan *p, const yk_step *s)
 {
-    if (!is_node(s, YK_OP_SOFTMAX) || !all_floats(p, s))
+    if (!is_node(s, YK_OP_SOFTMAX) || !all_real(p, s))
         return false;
     const yk_plan_tensor *in = in_tensor(p, s, 0), *out = out_tensor(p, s);
     return in->layout == YK_LAYOUT_PLAIN && out->layout == YK_LAYOUT_PLAIN && in->shape.rank > 0 &&
@@ -105,26 +106,27 @@ static void softmax_run(const yk_cpu_call *c, int part, void *scratch)
     const int64_t each = YK_MAX(STEP_ELEMENTS / length, 1), end = YK_MIN((part + 1) * each, rows);
     (void)scratch;
     for (int64_t r = part * each; r < end; r++) {
-        const float *in = (const float *)c->data[s->inputs[0]] + r * length;
-        float *out = (float *)c->data[s->outputs[0]] + r * length, most = in[0], sum = 0;
+        const real *in = (const real *)c->data[s->inputs[0]] + r * length;
+        real *out = (real *)c->data[s->outputs[0]] + r * length;
+        float most = in[0], sum = 0;
         const int64_t whole = length / VEC * VEC;
         vec mosts = vec_all(in[0]), sums = vec_all(0);
         float each_most[VEC], each_sum[VEC];
         for (int64_t i = 0; i < whole; i += VEC)
-            mosts = vec_max(mosts, vec_load(in + i));
+            mosts = vec_max(mosts, real_load(in + i));
         vec_store(each_most, mosts);
         for (int i = 0; i < VEC; i++)
             most = each_most[i] > most ? each_most[i] : most;
         for (int64_t i = whole; i < length; i++)
             most = in[i] > most ? in[i] : most;
         for (int64_t i = 0; i < whole; i += VEC) {
-            const vec power = vec_exp(vec_sub(vec_load(in + i), vec_all(most)));
+            const vec power = vec_exp(vec_sub(real_load(in + i), vec_all(most)));
             sums = vec_add(sums, power);
-            vec_store(out + i, power);
+            real_store(out + i, power);
         }
         if (whole < length) {
             const int left = (int)(length - whole);
-            vec_store_first(out + whole, vec_exp(vec_sub(vec_load_first(in + whole, left), vec_all(most))), left);
+            real_store_first(out + whole, vec_exp(vec_sub(real_load_first(in + whole, left), vec_all(most))), left);
         }
         vec_store(each_sum, sums);
         for (int i = 0; i < VEC; i++)
@@ -132,14 +134,14 @@ static void softmax_run(const yk_cpu_call *c, int part, void *scratch)
         for (int64_t i = whole; i < length; i++)
             sum += out[i];
         for (int64_t i = 0; i < length; i++)
-            out[i] /= sum;
+            out[i] = (real)(out[i] / sum);
     }
 }
 
 /* The last two axes change places. */
 static bool turn_fits(const yk_plan *p, const yk_step *s)
 {
-    if (!is_node(s, YK_OP_TRANSPOSE) || !all_floats(p, s))
+    if (!is_node(s, YK_OP_TRANSPOSE) || !all_real(p, s))
         return false;
     const yk_plan_tensor *in = in_tensor(p, s, 0);
     const int rank = in->shape.rank;
@@ -171,8 +173,8 @@ static void turn_run(const yk_cpu_call *c, int part, void *scratch)
     if (rows * columns == 0)
         return;
     const int64_t n = part / blocks, first = part % blocks * TURN_ROWS, end = YK_MIN(first + TURN_ROWS, rows);
-    const float *in = (const float *)c->data[c->step->inputs[0]] + n * rows * columns;
-    float *out = (float *)c->data[c->step->outputs[0]] + n * rows * columns;
+    const real *in = (const real *)c->data[c->step->inputs[0]] + n * rows * columns;
+    real *out = (real *)c->data[c->step->outputs[0]] + n * rows * columns;
     for (int64_t j = 0; j < columns; j++) {
         for (int64_t i = first; i < end; i++)
             out[j * rows + i] = in[i * columns + j];

@@ -13,9 +13,11 @@ static size_t aligned(size_t size)
 
 /* ---- convolutions ---- */
 
+/* Floats, which are halves in a plan of those. */
 static bool is_floats(const yk_plan *p, int tensor)
 {
-    return p->tensors[tensor].type == YK_F32 && p->tensors[tensor].layout == YK_LAYOUT_NHWC;
+    const bool as_planned = p->float_bytes == (int)sizeof(float) || yk_plan_is_half(p, tensor);
+    return p->tensors[tensor].type == YK_F32 && p->tensors[tensor].layout == YK_LAYOUT_NHWC && as_planned;
 }
 
 /* Whether a tensor is a constant, which is still so when what it held has been packed and let go of. */
@@ -244,8 +246,11 @@ void yk_cpu_program_destroy(yk_cpu_program **program)
 
 yolk_status yk_cpu_program_make(const yk_graph *g, const yk_cpu_isa *isa, yk_cpu_program **out)
 {
-    const yk_plan_options options = {
-        .align = ALIGN, .channels = isa->lanes, .layout = yk_plan_layout, .takes_bytes = yk_plan_takes_bytes};
+    const yk_plan_options options = {.align = ALIGN,
+                                     .channels = isa->lanes,
+                                     .half = isa->half,
+                                     .layout = yk_plan_layout,
+                                     .takes_bytes = yk_plan_takes_bytes};
     yk_cpu_program *p = yk_calloc(1, sizeof *p);
     *out = NULL;
     if (!p)
@@ -303,15 +308,10 @@ yolk_status yk_cpu_program_step(const yk_cpu_program *p, int index, yk_pool_job 
     const yk_step *s = &p->plan->steps[index];
     turn t = {.program = p, .memory = m, .step = index};
     if (a->conv) {
-        void *residual = s->residual == YK_NONE ? NULL : m->data[s->residual], *out = m->data[s->outputs[0]];
-        t.conv = (yk_cpu_conv_data){.in = m->data[s->inputs[0]], .packed = p->packed + a->packed};
-        if (a->shape.int8) {
-            t.conv.residual8 = residual;
-            t.conv.out8 = out;
-        } else {
-            t.conv.residual = residual;
-            t.conv.out = out;
-        }
+        t.conv = (yk_cpu_conv_data){.in = m->data[s->inputs[0]],
+                                    .residual = s->residual == YK_NONE ? NULL : m->data[s->residual],
+                                    .out = m->data[s->outputs[0]],
+                                    .packed = p->packed + a->packed};
         yk_pool_job_phase(job, a->parts, do_conv, &t);
         return YOLK_OK;
     }

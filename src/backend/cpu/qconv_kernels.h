@@ -23,8 +23,8 @@ static size_t qsize(const yk_cpu_number *n)
 static qend qend_of(const yk_cpu_conv *c, const yk_cpu_conv_data *d, int64_t pixel, int column)
 {
     const qend e = {
-        .out = (uint8_t *)d->out8 + (pixel * c->out_pixel + column) * (int64_t)qsize(&c->out8),
-        .residual = c->residual ? (const uint8_t *)d->residual8 +
+        .out = (uint8_t *)d->out + (pixel * c->out_pixel + column) * (int64_t)qsize(&c->out8),
+        .residual = c->residual ? (const uint8_t *)d->residual +
                                       (pixel * c->residual_pixel + column) * (int64_t)qsize(&c->residual8)
                                 : NULL,
         .out_pixel = c->out_pixel * (int64_t)qsize(&c->out8),

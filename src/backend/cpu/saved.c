@@ -1,6 +1,7 @@
 /* A program as bytes: its plan, the names of its kernels, and the packed weights. */
 #include "backend/cpu/saved.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static const char magic[8] = "yolkcpu1";
@@ -123,7 +124,7 @@ static yolk_status load_all(const uint8_t *bytes, size_t size, yk_cpu_program *p
     yolk_status status = yk_plan_read(bytes, (size_t)h.plan, &p->plan);
     if (status != YOLK_OK)
         return status;
-    if (p->plan->float_bytes != (int)sizeof(float))
+    if (p->plan->float_bytes != (p->isa->half ? 2 : 4))
         return damaged("it is for another kind of device");
     if (h.steps != (uint64_t)p->plan->step_count)
         return damaged("it has another number of steps than its plan");
@@ -142,6 +143,11 @@ static yolk_status load_all(const uint8_t *bytes, size_t size, yk_cpu_program *p
         return YOLK_ERROR_OUT_OF_MEMORY;
     memcpy(p->packed, bytes + h.plan + h.steps * NAME, (size_t)h.packed);
     return weights_are_sound(p) ? YOLK_OK : damaged("its weights lead outside of them");
+}
+
+bool yk_cpu_is_saved_for(const void *bytes, size_t size, const yk_cpu_isa *isa)
+{
+    return size >= sizeof(head) && strncmp((const char *)bytes + offsetof(head, isa), isa->name, NAME) == 0;
 }
 
 yolk_status yk_cpu_load(const void *bytes, size_t size, const yk_cpu_isa *isa, yk_cpu_program **out)

@@ -1,4 +1,4 @@
-/* What is not a convolution: on floats, row by row. A row is a pixel's channels of an NHWC tensor, or all of a PLAIN
+/* What is not a convolution: on reals, row by row. A row is a pixel's channels of an NHWC tensor, or all of a PLAIN
  * one cut into pieces, so that most operators need not know the layout. */
 
 enum { STEP_ELEMENTS = 32 << 10, STEP_PIECE = 4096 }; /* of a part, and of a PLAIN row */
@@ -50,13 +50,19 @@ static int parts_of_output(const yk_plan *p, const yk_step *s)
     return parts_of_rows(&r);
 }
 
-static bool all_floats(const yk_plan *p, const yk_step *s)
+/* In a plan of halves, outputs and constants are floats all the same. */
+static bool is_real(const yk_plan *p, int tensor)
+{
+    return p->tensors[tensor].type == YK_F32 && (sizeof(real) == sizeof(float) || yk_plan_is_half(p, tensor));
+}
+
+static bool all_real(const yk_plan *p, const yk_step *s)
 {
     for (int i = 0; i < s->input_count; i++) {
-        if (s->inputs[i] == YK_NONE || in_tensor(p, s, i)->type != YK_F32)
+        if (s->inputs[i] == YK_NONE || !is_real(p, s->inputs[i]))
             return false;
     }
-    return out_tensor(p, s)->type == YK_F32;
+    return is_real(p, s->outputs[0]);
 }
 
 static bool is_node(const yk_step *s, yk_op op)
@@ -70,7 +76,7 @@ static bool unary_fits(const yk_plan *p, const yk_step *s)
 {
     const bool known = is_node(s, YK_OP_SILU) || is_node(s, YK_OP_SIGMOID) || is_node(s, YK_OP_RELU) ||
                        is_node(s, YK_OP_LEAKY_RELU) || is_node(s, YK_OP_HARD_SWISH);
-    return known && all_floats(p, s) && in_tensor(p, s, 0)->layout == out_tensor(p, s)->layout;
+    return known && all_real(p, s) && in_tensor(p, s, 0)->layout == out_tensor(p, s)->layout;
 }
 
 static yk_act act_of(yk_op op)
@@ -93,21 +99,21 @@ static void unary_run(const yk_cpu_call *c, int part, void *scratch)
 {
     const yk_step *s = c->step;
     const step_rows from = rows_of(in_tensor(c->plan, s, 0)), to = rows_of(out_tensor(c->plan, s));
-    const float *in = c->data[s->inputs[0]];
-    float *out = c->data[s->outputs[0]];
+    const real *in = c->data[s->inputs[0]];
+    real *out = c->data[s->outputs[0]];
     const int64_t first = part * rows_of_part(&to), end = YK_MIN(first + rows_of_part(&to), to.rows);
     const yk_act act = act_of(s->op);
     (void)scratch;
     for (int64_t r = first; r < end; r++) {
-        const float *x = in + r * from.pitch;
-        float *y = out + r * to.pitch;
+        const real *x = in + r * from.pitch;
+        real *y = out + r * to.pitch;
         const int64_t length = row_length(&to, r);
         int64_t i = 0;
         for (; i + VEC <= length; i += VEC)
-            vec_store(y + i, vec_activate(act, s->attrs.alpha, vec_load(x + i)));
+            real_store(y + i, vec_activate(act, s->attrs.alpha, real_load(x + i)));
         if (i < length)
-            vec_store_first(y + i, vec_activate(act, s->attrs.alpha, vec_load_first(x + i, (int)(length - i))),
-                            (int)(length - i));
+            real_store_first(y + i, vec_activate(act, s->attrs.alpha, real_load_first(x + i, (int)(length - i))),
+                             (int)(length - i));
     }
 }
 
@@ -115,18 +121,19 @@ static void unary_run(const yk_cpu_call *c, int part, void *scratch)
 
 static bool is_number(const yk_plan_tensor *t)
 {
-    return t->data && yk_shape_count(&t->shape) == 1;
+    return t->data && t->type == YK_F32 && yk_shape_count(&t->shape) == 1;
 }
 
 static bool binary_fits(const yk_plan *p, const yk_step *s)
 {
     const bool known = is_node(s, YK_OP_ADD) || is_node(s, YK_OP_SUB) || is_node(s, YK_OP_MUL) || is_node(s, YK_OP_DIV);
-    if (!known || !all_floats(p, s))
+    if (!known || !is_real(p, s->outputs[0]))
         return false;
     const yk_plan_tensor *out = out_tensor(p, s);
     for (int i = 0; i < 2; i++) {
         const yk_plan_tensor *t = in_tensor(p, s, i);
-        if (!is_number(t) && (!yk_shape_equal(&t->shape, &out->shape) || t->layout != out->layout))
+        const bool same = is_real(p, s->inputs[i]) && yk_shape_equal(&t->shape, &out->shape);
+        if (!is_number(t) && (!same || t->layout != out->layout))
             return false;
     }
     return true;
@@ -154,25 +161,27 @@ static void binary_run(const yk_cpu_call *c, int part, void *scratch)
     const int64_t first = part * rows_of_part(&to), end = YK_MIN(first + rows_of_part(&to), to.rows);
     (void)scratch;
     for (int64_t r = first; r < end; r++) {
-        const float *x[2];
-        float *y = (float *)c->data[s->outputs[0]] + r * to.pitch;
-        for (int k = 0; k < 2; k++)
-            x[k] = (const float *)c->data[s->inputs[k]] + (is_number(tensors[k]) ? 0 : r * rows_of(tensors[k]).pitch);
+        const real *x[2] = {NULL};
+        vec v[2] = {vec_all(0), vec_all(0)};
+        real *y = (real *)c->data[s->outputs[0]] + r * to.pitch;
+        for (int k = 0; k < 2; k++) {
+            if (is_number(tensors[k]))
+                v[k] = vec_all(*(const float *)c->data[s->inputs[k]]);
+            else
+                x[k] = (const real *)c->data[s->inputs[k]] + r * rows_of(tensors[k]).pitch;
+        }
         const int64_t length = row_length(&to, r);
         for (int64_t i = 0; i < length; i += VEC) {
             const int count = (int)YK_MIN(length - i, VEC);
-            vec v[2];
             for (int k = 0; k < 2; k++) {
-                if (is_number(tensors[k]))
-                    v[k] = vec_all(x[k][0]);
-                else
-                    v[k] = count == VEC ? vec_load(x[k] + i) : vec_load_first(x[k] + i, count);
+                if (x[k])
+                    v[k] = count == VEC ? real_load(x[k] + i) : real_load_first(x[k] + i, count);
             }
             const vec result = binary(s->op, v[0], v[1]);
             if (count == VEC)
-                vec_store(y + i, result);
+                real_store(y + i, result);
             else
-                vec_store_first(y + i, result, count);
+                real_store_first(y + i, result, count);
         }
     }
 }
@@ -181,7 +190,7 @@ static void binary_run(const yk_cpu_call *c, int part, void *scratch)
 
 static bool max_pool_fits(const yk_plan *p, const yk_step *s)
 {
-    return is_node(s, YK_OP_MAX_POOL) && all_floats(p, s) && in_tensor(p, s, 0)->layout == YK_LAYOUT_NHWC &&
+    return is_node(s, YK_OP_MAX_POOL) && all_real(p, s) && in_tensor(p, s, 0)->layout == YK_LAYOUT_NHWC &&
            out_tensor(p, s)->layout == YK_LAYOUT_NHWC;
 }
 
@@ -215,21 +224,21 @@ static void max_pool_run(const yk_cpu_call *c, int part, void *scratch)
     for (int64_t r = first; r < end; r++) {
         const int64_t x = r % out[3], y = r / out[3] % out[2], n = r / out[3] / out[2];
         const step_window w = window_of(&s->attrs, in, y, x);
-        const float *picture = (const float *)c->data[s->inputs[0]] + n * in[2] * in[3] * from->pixel;
-        float *pixel = (float *)c->data[s->outputs[0]] + r * to->pixel;
+        const real *picture = (const real *)c->data[s->inputs[0]] + n * in[2] * in[3] * from->pixel;
+        real *pixel = (real *)c->data[s->outputs[0]] + r * to->pixel;
         for (int64_t k = 0; k < out[1]; k += VEC) {
             const int count = (int)YK_MIN(out[1] - k, VEC);
             vec most = vec_all(-INFINITY);
             for (int64_t i = w.first[0]; i < w.end[0]; i += w.step[0]) {
                 for (int64_t j = w.first[1]; j < w.end[1]; j += w.step[1]) {
-                    const float *at = picture + (i * in[3] + j) * from->pixel + k;
-                    most = vec_max(most, count == VEC ? vec_load(at) : vec_load_first(at, count));
+                    const real *at = picture + (i * in[3] + j) * from->pixel + k;
+                    most = vec_max(most, count == VEC ? real_load(at) : real_load_first(at, count));
                 }
             }
             if (count == VEC)
-                vec_store(pixel + k, most);
+                real_store(pixel + k, most);
             else
-                vec_store_first(pixel + k, most, count);
+                real_store_first(pixel + k, most, count);
         }
     }
 }
@@ -252,7 +261,7 @@ static bool is_whole_factor(const yk_plan *p, const yk_step *s)
 
 static bool resize_fits(const yk_plan *p, const yk_step *s)
 {
-    return is_node(s, YK_OP_RESIZE) && all_floats(p, s) && in_tensor(p, s, 0)->layout == YK_LAYOUT_NHWC &&
+    return is_node(s, YK_OP_RESIZE) && all_real(p, s) && in_tensor(p, s, 0)->layout == YK_LAYOUT_NHWC &&
            out_tensor(p, s)->layout == YK_LAYOUT_NHWC && is_whole_factor(p, s);
 }
 
@@ -266,18 +275,17 @@ static void resize_run(const yk_cpu_call *c, int part, void *scratch)
     (void)scratch;
     for (int64_t r = first; r < end; r++) {
         const int64_t x = r % out[3], y = r / out[3] % out[2], n = r / out[3] / out[2];
-        const float *at =
-            (const float *)c->data[s->inputs[0]] + ((n * in[2] + y / down) * in[3] + x / across) * from->pixel;
-        memcpy((float *)c->data[s->outputs[0]] + r * to->pixel, at, (size_t)out[1] * sizeof *at);
+        const real *at =
+            (const real *)c->data[s->inputs[0]] + ((n * in[2] + y / down) * in[3] + x / across) * from->pixel;
+        memcpy((real *)c->data[s->outputs[0]] + r * to->pixel, at, (size_t)out[1] * sizeof *at);
     }
 }
 
-/* ---- bytes to floats, and from place to place ---- */
+/* ---- bytes to reals, and from place to place ---- */
 
 static bool input_fits(const yk_plan *p, const yk_step *s)
 {
-    (void)p;
-    return s->kind == YK_STEP_INPUT;
+    return s->kind == YK_STEP_INPUT && is_real(p, s->outputs[0]);
 }
 
 static void input_run(const yk_cpu_call *c, int part, void *scratch)
@@ -286,17 +294,17 @@ static void input_run(const yk_cpu_call *c, int part, void *scratch)
     const step_rows rows = rows_of(to);
     const int64_t first = part * rows_of_part(&rows), end = YK_MIN(first + rows_of_part(&rows), rows.rows);
     const uint8_t *in = c->data[c->step->inputs[0]];
-    float *out = c->data[c->step->outputs[0]];
+    real *out = c->data[c->step->outputs[0]];
     (void)scratch;
     for (int64_t r = first; r < end; r++) {
         for (int k = 0; k < 3; k++)
-            out[r * to->pixel + k] = (float)in[3 * r + k] / c->plan->input_divisor;
+            out[r * to->pixel + k] = (real)((float)in[3 * r + k] / c->plan->input_divisor);
     }
 }
 
 static bool copy_fits(const yk_plan *p, const yk_step *s)
 {
-    if (s->kind != YK_STEP_COPY || !all_floats(p, s))
+    if (s->kind != YK_STEP_COPY || !all_real(p, s))
         return false;
     const yk_plan_tensor *from = in_tensor(p, s, 0), *to = out_tensor(p, s);
     return (from->layout == YK_LAYOUT_PLAIN && to->layout == YK_LAYOUT_PLAIN) ||
@@ -314,8 +322,8 @@ static int copy_parts(const yk_plan *p, const yk_step *s)
 static void copy_run(const yk_cpu_call *c, int part, void *scratch)
 {
     const yk_plan_tensor *from = in_tensor(c->plan, c->step, 0), *to = out_tensor(c->plan, c->step);
-    const float *in = c->data[c->step->inputs[0]];
-    float *out = c->data[c->step->outputs[0]];
+    const real *in = c->data[c->step->inputs[0]];
+    real *out = c->data[c->step->outputs[0]];
     const step_rows rows = rows_of(from->layout == YK_LAYOUT_NHWC ? from : to);
     const int64_t first = part * rows_of_part(&rows), end = YK_MIN(first + rows_of_part(&rows), rows.rows);
     (void)scratch;

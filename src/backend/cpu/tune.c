@@ -75,8 +75,7 @@ static yolk_status prepare(trial *t, int threads, void **memory)
         yk_cpu_pack(t->program->plan, t->step, c, t->kernels[k], t->packed[k]);
         t->best[k] = UINT64_MAX;
     }
-    t->data = (yk_cpu_conv_data){.in = memory[0], .out = memory[1], .out8 = memory[1]};
-    t->data.residual8 = t->data.residual = c->residual ? memory[2] : NULL;
+    t->data = (yk_cpu_conv_data){.in = memory[0], .out = memory[1], .residual = c->residual ? memory[2] : NULL};
     return YOLK_OK;
 }
 
