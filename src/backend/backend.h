@@ -3,9 +3,10 @@
 #define YK_BACKEND_H
 
 #include "config/device.h"
+#include "detect/detect.h"
 #include "graph/graph.h"
 
-enum { YK_BACKEND_API = 2 };
+enum { YK_BACKEND_API = 3 };
 
 typedef struct yk_probe {
     bool available;
@@ -26,7 +27,24 @@ typedef struct yk_compile_options {
     bool latency; /* choose for the time of one request rather than for throughput */
     bool tune;    /* take time to find the fastest way: what is compiled will be kept */
     bool half;    /* compute in 16-bit floats where the device is faster so; results then differ in the third digit */
+    /* What found() looks for; NULL: it will not be asked. Not needed afterwards. */
+    const yk_detect_options *detect;
 } yk_compile_options;
+
+/* What a device does by itself around a network, for start_frames(). */
+enum {
+    YK_TAKES_PICTURES = 1, /* the letterbox: pictures instead of bytes that are fitted already */
+    YK_FINDS_BOXES = 2     /* decoding and suppression: detections instead of outputs */
+};
+
+typedef struct yk_input {
+    int count; /* the first ones of the batch; what the others are does not matter */
+    /* One a frame; both NULL when they are bytes in input(). They have passed yk_letterbox_check(), and pixels have to
+     * stay until wait() has returned. */
+    const yolk_image *images;
+    const yk_letterbox *fits;
+    bool boxes; /* for found() rather than for output() */
+} yk_input;
 
 /* A graph compiled for one shape. */
 typedef struct yk_exec yk_exec;
@@ -57,6 +75,14 @@ typedef struct yk_backend {
     /* After wait(): float elements of output `index`, of the shape that the graph's output was bound to; valid until
      * the slot's next start(). Different slots may be used from different threads. */
     const float *(*output)(yk_exec *exec, int slot, int index);
+    /* The following three belong together; NULL where there are none.
+     * What start_frames() can be asked for with this network: YK_TAKES_PICTURES, YK_FINDS_BOXES, both or 0. */
+    unsigned (*abilities)(const yk_exec *exec);
+    /* start() in another way. It may fill input() itself. */
+    yolk_status (*start_frames)(yk_exec *exec, int slot, const yk_input *frames);
+    /* After wait() for boxes: what yk_decode() and yk_suppress() find in frame `index`. Where that was too much for the
+     * device `*complete` is false, and output() has what it has after start(). */
+    yolk_status (*found)(yk_exec *exec, int slot, int index, bool *complete, yk_detections *out);
     /* A compiled network as bytes and back, so that it need not be compiled again; NULL where there is no such form.
      * load() gets the graph bound as it was for compile() and the same options; the bytes are not needed afterwards. */
     yolk_status (*save)(yk_exec *exec, yk_buffer *out);

@@ -61,6 +61,8 @@ static yolk_status reserve(yk_flight *f, int frames)
     yolk_status status = yk_grow(&f->fits, &f->capacity, (size_t)frames, sizeof *f->fits);
     size_t had = f->list_capacity;
     if (status == YOLK_OK)
+        status = yk_grow(&f->images, &f->image_capacity, (size_t)frames, sizeof *f->images);
+    if (status == YOLK_OK)
         status = yk_grow(&f->lists, &f->list_capacity, (size_t)frames, sizeof *f->lists);
     for (; had < f->list_capacity; had++)
         f->lists[had] = (yk_detections){0};
@@ -151,6 +153,14 @@ yolk_status yk_batch_fill(yk_batch *b, int index, const yolk_image *image)
     for (int i = 0; i < b->set->count && status == YOLK_OK; i++)
         status = yk_flight_fill(&b->flights[i], index, image);
     return status;
+}
+
+bool yk_batch_sees(const yk_batch *b)
+{
+    bool sees = false;
+    for (int i = 0; i < b->set->count; i++)
+        sees = sees || yk_flight_sees(&b->flights[i]);
+    return sees;
 }
 
 void yk_batch_start(yk_batch *b, int count)

@@ -20,8 +20,10 @@ yolk_status yk_batch_open(yolk_manager *manager, yolk_size input, int batch, yk_
 yolk_status yk_batch_open_once(yolk_manager *manager, yolk_size input, yk_batch **out);
 int yk_batch_room(const yk_batch *b);  /* frames that it has room for: what was asked for, or less, or a model's own */
 int yk_batch_count(const yk_batch *b); /* frames that were started */
-/* Letterboxes `image` into place `index` of every model's input. */
+/* Letterboxes `image` into place `index` of every model's input. Where yk_batch_sees(), devices do that later: the
+ * pixels have to stay until finish() or close(). */
 yolk_status yk_batch_fill(yk_batch *b, int index, const yolk_image *image);
+bool yk_batch_sees(const yk_batch *b); /* of a batch that is open and not started */
 /* Starts the networks on the first `count` frames. What goes wrong is told by finish(). */
 void yk_batch_start(yk_batch *b, int count);
 /* Waits for the networks: out[i] gets the detections of frame i in pixels of the picture given to fill(), by falling
@@ -35,6 +37,8 @@ void yk_manager_note(yolk_manager *manager, yolk_stage stage, int frames, uint64
 /* Frames a batch for frames of width x height: the config's `batch`, or, when that is 0, what is worth it on the loaded
  * model's device, at most what yolk_config_for_resolution() says. At least 1; 1 when no model is loaded. */
 int yk_manager_batch(const yolk_manager *manager, int width, int height);
+/* Whether networks run on the processor, which other work should then leave cores to. */
+bool yk_manager_needs_processor(const yolk_manager *manager);
 /* A copy of the manager's settings. */
 void yk_manager_config(const yolk_manager *manager, yolk_config *out);
 

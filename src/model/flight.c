@@ -15,17 +15,28 @@ uint8_t *yk_flight_input(yk_flight *f)
     return model_of(f)->backend->input(f->session->exec, f->slot);
 }
 
+bool yk_flight_sees(const yk_flight *f)
+{
+    return f->images && f->session->abilities & YK_TAKES_PICTURES;
+}
+
 yolk_status yk_flight_fill(yk_flight *f, int index, const yolk_image *image)
 {
     const yk_session *s = f->session;
+    yolk_status status;
     const yk_head *head = &model_of(f)->graph->head;
     const int w = s->key.size.width, h = s->key.size.height;
     uint64_t start = yk_now_ns();
     if (image->width < 1 || image->height < 1)
         return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "a picture cannot be %dx%d pixels", image->width, image->height);
     yk_letterbox fit = yk_letterbox_fit(image->width, image->height, w, h, head->top_left);
-    uint8_t *input = yk_flight_input(f) + (size_t)index * s->frame_input;
-    yolk_status status = yk_letterbox_run(image, &fit, head->bgr, w, h, input, &s->slots[f->slot].scratch);
+    if (yk_flight_sees(f)) {
+        f->images[index] = *image;
+        status = yk_letterbox_check(image, &fit, w, h);
+    } else {
+        uint8_t *input = yk_flight_input(f) + (size_t)index * s->frame_input;
+        status = yk_letterbox_run(image, &fit, head->bgr, w, h, input, &s->slots[f->slot].scratch);
+    }
     f->fits[index] = fit;
     f->fill_ns += yk_now_ns() - start;
     return status;
@@ -45,6 +56,22 @@ static void give_back(yk_flight *f, yk_flight_state state)
     pthread_cond_broadcast(&m->changed);
 }
 
+/* What the device was to do with its pictures. They have been checked, so only memory can be short: then there is
+ * nothing to keep. */
+static void fit_in(yk_flight *f, uint8_t *to)
+{
+    const yk_session *s = f->session;
+    const bool bgr = model_of(f)->graph->head.bgr;
+    yolk_status status = YOLK_OK;
+    for (int i = 0; i < f->count && status == YOLK_OK; i++)
+        status = yk_letterbox_run(&f->images[i], &f->fits[i], bgr, s->key.size.width, s->key.size.height,
+                                  to + (size_t)i * s->frame_input, &s->slots[f->slot].scratch);
+    if (status != YOLK_OK) {
+        yk_free(f->kept);
+        f->kept = NULL;
+    }
+}
+
 /* Takes down what went wrong, on the thread where it did. What can be run again elsewhere needs its input for that. */
 static void note_failure(yk_flight *f, yolk_status status)
 {
@@ -55,7 +82,9 @@ static void note_failure(yk_flight *f, yolk_status status)
         return;
     size_t bytes = s->frame_input * (size_t)f->count;
     f->kept = yk_alloc(bytes);
-    if (f->kept)
+    if (f->kept && yk_flight_sees(f))
+        fit_in(f, f->kept);
+    else if (f->kept)
         memcpy(f->kept, yk_flight_input(f), bytes);
 }
 
@@ -79,9 +108,16 @@ void yk_flight_start(yk_flight *f, int count)
     yk_session *s = f->session;
     yk_model *m = model_of(f);
     f->count = count;
-    f->started_ns = yk_now_ns();
+    const bool sees = yk_flight_sees(f);
+    const uint64_t before = yk_now_ns();
     f->status = YOLK_OK;
-    yolk_status status = m->backend->start(s->exec, f->slot);
+    yolk_status status = yk_session_start(
+        s, f->slot, &(yk_input){.count = count, .images = sees ? f->images : NULL, .fits = sees ? f->fits : NULL});
+    f->started_ns = yk_now_ns();
+    if (sees)
+        f->fill_ns += f->started_ns - before; /* handing pictures over */
+    else
+        f->started_ns = before;
     if (status != YOLK_OK) {
         note_failure(f, status);
         note_device(s->replica, s->key, status);
@@ -102,16 +138,30 @@ void yk_flight_start(yk_flight *f, int count)
     pthread_mutex_unlock(&m->mutex);
 }
 
-static yolk_status decode(yk_flight *f, int index, yk_detections *out)
+/* From the network's outputs. */
+static yolk_status decode(const yk_flight *f, int index, yk_detections *out)
 {
     const yk_session *s = f->session;
     const yk_model *m = s->replica->model;
-    const yk_graph *g = m->graph;
-    out->count = 0;
-    yolk_status status = yk_decode(&g->head, s->slots[f->slot].outputs, s->shapes, index, s->key.size.width,
+    const yk_head *head = &m->graph->head;
+    for (int i = 0; i < s->output_count; i++)
+        s->slots[f->slot].outputs[i] = m->backend->output(s->exec, f->slot, i);
+    yolk_status status = yk_decode(head, s->slots[f->slot].outputs, s->shapes, index, s->key.size.width,
                                    s->key.size.height, &m->detect, out);
-    if (status == YOLK_OK)
-        status = yk_suppress(&g->head, &m->detect, out);
+    return status == YOLK_OK ? yk_suppress(head, &m->detect, out) : status;
+}
+
+static yolk_status collect(const yk_flight *f, int index, yk_detections *out)
+{
+    const yk_session *s = f->session;
+    const yk_graph *g = model_of(f)->graph;
+    bool complete = false;
+    yolk_status status = YOLK_OK;
+    out->count = 0;
+    if (s->abilities & YK_FINDS_BOXES)
+        status = model_of(f)->backend->found(s->exec, f->slot, index, &complete, out);
+    if (status == YOLK_OK && !complete)
+        status = decode(f, index, out);
     if (status != YOLK_OK)
         return status;
     yk_unletterbox(&f->fits[index], out->items, out->count);
@@ -148,10 +198,8 @@ static void finish(yk_flight *f)
         return;
     }
     note_time(f, done);
-    for (int i = 0; i < s->output_count; i++)
-        s->slots[f->slot].outputs[i] = b->output(s->exec, f->slot, i);
     for (int i = 0; i < f->count && status == YOLK_OK; i++)
-        status = decode(f, i, &f->lists[i]);
+        status = collect(f, i, &f->lists[i]);
     f->decode_ns = yk_now_ns() - done;
     if (status != YOLK_OK) {
         f->keep = false; /* it is not the device that is short of memory */
@@ -227,4 +275,5 @@ void yk_flight_free(yk_flight *f)
         yk_detections_free(&f->lists[i]);
     yk_free(f->lists);
     yk_free(f->fits);
+    yk_free(f->images);
 }

@@ -1,4 +1,6 @@
 /* The public model manager. */
+#include <string.h>
+
 #include "model/model.h"
 
 struct yolk_manager {
@@ -173,6 +175,16 @@ int yk_manager_batch(const yolk_manager *manager, int width, int height)
     int batch = set ? yk_set_batch(set, width, height) : 1;
     yk_set_release(&set);
     return batch;
+}
+
+bool yk_manager_needs_processor(const yolk_manager *manager)
+{
+    yk_set *set = served(manager);
+    bool needs = false;
+    for (int i = 0; set && i < set->count; i++)
+        needs = needs || strcmp(set->models[i]->backend->kind, "cpu") == 0;
+    yk_set_release(&set);
+    return needs;
 }
 
 void yk_manager_config(const yolk_manager *manager, yolk_config *out)

@@ -24,6 +24,14 @@ yolk_status yk_session_check_key(const yk_model *m, yk_session_key key)
     return YOLK_OK;
 }
 
+yolk_status yk_session_start(yk_session *s, int slot, const yk_input *frames)
+{
+    const yk_backend *b = s->replica->model->backend;
+    yk_input f = *frames;
+    f.boxes = s->abilities & YK_FINDS_BOXES;
+    return s->abilities ? b->start_frames(s->exec, slot, &f) : b->start(s->exec, slot);
+}
+
 /* Runs on grey, so that the first frame finds memory touched and threads awake: every slot once at least. */
 static yolk_status warm_up(yk_session *s)
 {
@@ -35,7 +43,7 @@ static yolk_status warm_up(yk_session *s)
     for (int done = 0; done < rounds && status == YOLK_OK; done += s->slot_count) {
         int started = 0;
         while (started < s->slot_count && status == YOLK_OK) {
-            status = b->start(s->exec, started);
+            status = yk_session_start(s, started, &(yk_input){.count = s->key.batch});
             started += status == YOLK_OK;
         }
         for (int i = 0; i < started; i++) {
@@ -68,7 +76,8 @@ static yk_compile_options options_of(const yk_session *s)
                             .threads = m->config.threads,
                             .streams = m->config.streams,
                             .latency = s->key.latency,
-                            .half = m->half};
+                            .half = m->half,
+                            .detect = &m->detect};
     if (m->replica_count > 1 && strcmp(m->backend->kind, "cpu") == 0) {
         int threads = o.threads > 0 ? o.threads : yk_physical_cores();
         o.threads = YK_MAX(threads / m->replica_count, 1);
@@ -85,6 +94,7 @@ static yolk_status compile(yk_session *s)
     yolk_status status = yk_model_compile(m, s->key, &options, &g, &s->exec);
     if (status != YOLK_OK)
         return yk_fail_prefix(status, "%s: ", m->facts.path);
+    s->abilities = m->backend->abilities ? m->backend->abilities(s->exec) : 0;
     s->output_count = g->output_count;
     s->shapes = yk_calloc((size_t)g->output_count, sizeof *s->shapes);
     if (!s->shapes)

@@ -29,6 +29,7 @@ typedef struct yk_session {
     struct yk_replica *replica;
     yk_session_key key;
     yk_exec *exec;
+    unsigned abilities; /* of the network's backend */
     int output_count, slot_count;
     yk_shape *shapes; /* of the outputs */
     yk_slot *slots;
@@ -57,8 +58,9 @@ typedef struct yk_flight {
     int slot, room, count;
     int place;            /* of the device that ran it among the model's replicas, once it is done */
     yk_letterbox *fits;   /* one a frame */
+    yolk_image *images;   /* likewise, where the device fits them in; the pixels are the caller's */
     yk_detections *lists; /* likewise */
-    size_t capacity, list_capacity;
+    size_t capacity, image_capacity, list_capacity;
     bool keep; /* when it fails for want of memory or device, `kept` gets its input */
     uint8_t *kept;
     yolk_status status;
@@ -72,6 +74,8 @@ yolk_status yk_session_check_key(const struct yk_model *m, yk_session_key key);
 /* Compiles the bound graph of the replica's model and warms up; under compile_mutex. Not kept, with one user. */
 yolk_status yk_session_create(struct yk_replica *r, yk_session_key key, yk_session **out);
 void yk_session_clear(yk_session *s); /* frees what it holds */
+/* Starts the network on these frames, for detections where the device finds them. */
+yolk_status yk_session_start(yk_session *s, int slot, const yk_input *frames);
 /* The following three with the model's mutex held. */
 int yk_session_take(yk_session *s);   /* a slot, or -1 */
 void yk_session_leave(yk_session *s); /* one user less */
@@ -81,6 +85,7 @@ void yk_session_drop(yk_session *s);  /* no longer kept */
 
 void *yk_session_serve(void *session); /* the session's thread */
 yolk_status yk_flight_fill(yk_flight *f, int index, const yolk_image *image);
+bool yk_flight_sees(const yk_flight *f); /* its device takes pictures, which have to stay until it has ended */
 uint8_t *yk_flight_input(yk_flight *f);
 void yk_flight_start(yk_flight *f, int count); /* what goes wrong is in `status` once it is done */
 void yk_flight_wait(yk_flight *f);

@@ -5,6 +5,8 @@
 
 /* Bytes of frames that may wait between two threads, however many frames that is. */
 enum { WAITING_BYTES = 96 << 20 };
+/* Of a decoder that has the processor to itself; each holds a frame, and more are seldom of use. */
+enum { MOST_THREADS = 16 };
 
 /* Gives an item to the next thread; false when the run is stopped. */
 static bool push(yk_run *run, yk_item *item)
@@ -119,7 +121,11 @@ static yolk_status read_frame(yk_run *run, yolk_video *video, size_t source, pro
 static yolk_status read_once(yk_run *run, size_t source, progress *p, int64_t *expected)
 {
     yolk_video *video = NULL;
-    yolk_status status = yk_video_open(run->sources.items[source].path, NULL, run->interrupt, &video);
+    yolk_video_options options;
+    yolk_video_options_defaults(&options);
+    if (!yk_manager_needs_processor(run->manager))
+        options.threads = YK_MIN(yk_physical_cores(), MOST_THREADS);
+    yolk_status status = yk_video_open(run->sources.items[source].path, &options, run->interrupt, &video);
     if (status != YOLK_OK)
         return status;
     const yolk_video_info *info = yolk_video_get_info(video);

@@ -103,8 +103,8 @@ static void take_frame(yk_run *run, filling *f, yk_item *item)
         flush(run, f);
         return;
     }
-    /* The pixels have been used: only drawing needs them further on. */
-    if (!run->wants_image)
+    /* The pixels have been used: only drawing, or a device that looks at them itself, needs them further on. */
+    if (!run->wants_image && !yk_batch_sees(f->batch))
         yk_item_drop_image(item);
     append(f, item);
     if (f->frames == yk_batch_room(f->batch))
@@ -195,6 +195,8 @@ void *yk_finish_thread(void *user)
         yk_batch_close(&first->started);
         for (yk_item *item = first, *after; item; item = after) {
             after = item->next;
+            if (!run->wants_image)
+                yk_item_drop_image(item);
             if (atomic_load(&run->stop) || !yk_queue_push(run->finished, item))
                 yk_item_put(run, item);
         }

@@ -43,7 +43,7 @@ static void settings_are_read_from_text(void **state)
     assert_int_equal(yk_dummy_parse("", d), 1);
     assert_int_equal(d[0].lives, -1);
     assert_int_equal(yk_dummy_parse("devices=3,memory=100M,frame=2K/3,network=1G,slots=4,ms=5/6/7,oom-compile=1,"
-                                    "oom-start=2,oom-wait=3/0,lost=10",
+                                    "oom-start=2,oom-wait=3/0,lost=10,pictures=0/1,candidates=7",
                                     d),
                      3);
     assert_int_equal(d[0].memory, 100 << 20);
@@ -59,6 +59,9 @@ static void settings_are_read_from_text(void **state)
     assert_int_equal(d[0].short_wait, 3);
     assert_int_equal(d[1].short_wait, 0);
     assert_int_equal(d[0].lives, 10);
+    assert_false(d[0].pictures);
+    assert_true(d[1].pictures);
+    assert_int_equal(d[0].candidates, 7);
     static const char *const bad[] = {"devices", "devices=0",  "devices=17", "devices=1/2",    "memory=-1", "speed=1",
                                       "ms=x",    "ms=1,,ms=1", "ms=",        "ms=99999999999", "frame=9G9", "=1"};
     for (size_t i = 0; i < YK_COUNT(bad); i++) {

@@ -73,6 +73,22 @@ static void a_device_that_is_lost_leaves_no_gap(void **state)
     }
 }
 
+static void devices_may_look_at_the_frames_themselves(void **state)
+{
+    (void)state;
+    for (int boxes = 0; boxes < 2; boxes++) {
+        const long candidates = boxes ? 1000 : 0;
+        const yk_dummy_device d[2] = {{.lives = -1, .pictures = true, .candidates = candidates},
+                                      {.lives = 3, .pictures = true, .candidates = candidates}};
+        assert_same("dummy:0,1", d, 2, 4);
+        const yk_dummy_figures one = yk_dummy_look(0), other = yk_dummy_look(1);
+        /* What was lost is done again from what was kept of it. */
+        assert_true(one.pictures + other.pictures >= FRAMES - 2 * 4);
+        assert_int_equal(one.found + other.found, boxes ? FRAMES : 0);
+        assert_int_equal(one.left + other.left, 0);
+    }
+}
+
 static void short_memory_leaves_no_gap(void **state)
 {
     (void)state;
@@ -136,6 +152,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(several_devices_give_what_one_gives),
         cmocka_unit_test(a_device_that_is_lost_leaves_no_gap),
+        cmocka_unit_test(devices_may_look_at_the_frames_themselves),
         cmocka_unit_test(short_memory_leaves_no_gap),
         cmocka_unit_test(the_last_device_ends_the_run_with_what_was_found),
         cmocka_unit_test(a_single_picture_is_not_warmed_up_for),

@@ -1,36 +1,14 @@
 /* Runs graphs on NVIDIA GPUs by yolk's own kernels, each slot's as one CUDA graph.
  *
- * A slot has its own input and outputs, here and on the device, and a stream that copies them; what is computed lies in
- * one arena, and the slots' graphs run one after the other in one stream, while others are copied. */
+ * A slot has its own input and results, here and on the device, and a stream that copies and fits in pictures; what is
+ * computed lies in one arena, and the slots' graphs run one after the other in one stream, while others are copied. */
 #include "backend/cuda/cuda.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "backend/backend.h"
-#include "backend/cuda/program.h"
+#include "backend/cuda/exec.h"
 #include "yolk/yolk.h"
-
-typedef struct slot {
-    uint8_t *input;                  /* pinned */
-    float *outputs[YK_CUDA_OUTPUTS]; /* pinned */
-    uint8_t *device_input;
-    float *device_outputs[YK_CUDA_OUTPUTS];
-    cudaGraphExec_t graph;
-    cudaStream_t copies;
-    cudaEvent_t copied, computed, done;
-} slot;
-
-struct yk_exec {
-    yk_cuda_program *program;
-    int device;
-    uint8_t *arena;
-    cudaStream_t stream;
-    pthread_mutex_t lock; /* one start at a time */
-    slot *slots;
-    int slot_count;
-};
 
 enum { SCORE = 300, SLOTS = 2, LEAST_CAPABILITY = 80 };
 
@@ -83,44 +61,9 @@ static uint64_t free_memory(int device)
     return available;
 }
 
-/* ---- running ---- */
-
-static yolk_status start(yk_exec *e, int index)
-{
-    slot *t = &e->slots[index];
-    const yk_plan *p = e->program->plan;
-    pthread_mutex_lock(&e->lock);
-    cudaError_t error = cudaSetDevice(e->device);
-    if (error == cudaSuccess)
-        error = cudaMemcpyAsync(t->device_input, t->input, (size_t)p->tensors[p->input].bytes, cudaMemcpyHostToDevice,
-                                t->copies);
-    if (error == cudaSuccess)
-        error = cudaEventRecord(t->copied, t->copies);
-    if (error == cudaSuccess)
-        error = cudaStreamWaitEvent(e->stream, t->copied, 0);
-    if (error == cudaSuccess)
-        error = cudaGraphLaunch(t->graph, e->stream);
-    if (error == cudaSuccess)
-        error = cudaEventRecord(t->computed, e->stream);
-    if (error == cudaSuccess)
-        error = cudaStreamWaitEvent(t->copies, t->computed, 0);
-    for (int i = 0; i < p->output_count && error == cudaSuccess; i++)
-        error = cudaMemcpyAsync(t->outputs[i], t->device_outputs[i], (size_t)p->tensors[p->outputs[i]].bytes,
-                                cudaMemcpyDeviceToHost, t->copies);
-    if (error == cudaSuccess)
-        error = cudaEventRecord(t->done, t->copies);
-    pthread_mutex_unlock(&e->lock);
-    return yk_cuda_status(error, "the network could not be started");
-}
-
-static yolk_status wait_for(yk_exec *e, int index)
-{
-    return yk_cuda_status(cudaEventSynchronize(e->slots[index].done), "the network could not be run");
-}
-
 yolk_status yk_cuda_time(yk_exec *e, int index, int times, float *ms)
 {
-    const slot *t = &e->slots[index];
+    const yk_cuda_slot *t = &e->slots[index];
     cudaEvent_t before = NULL, after = NULL;
     cudaError_t error = cudaSetDevice(e->device);
     if (error == cudaSuccess)
@@ -129,7 +72,7 @@ yolk_status yk_cuda_time(yk_exec *e, int index, int times, float *ms)
         error = cudaEventCreate(&after);
     for (int i = 0; i < times && error == cudaSuccess; i++) {
         cudaEventRecord(before, e->stream);
-        cudaGraphLaunch(t->graph, e->stream);
+        cudaGraphLaunch(t->to_outputs, e->stream);
         cudaEventRecord(after, e->stream);
         error = cudaEventSynchronize(after);
         if (error == cudaSuccess)
@@ -149,28 +92,6 @@ const yk_cuda_program *yk_cuda_program_of(const yk_exec *e)
 
 /* ---- making ---- */
 
-static void destroy_slot(const yk_exec *e, slot *t)
-{
-    const yk_plan *p = e->program->plan;
-    uint8_t *no_arena = NULL;
-    if (t->done)
-        cudaEventSynchronize(t->done);
-    if (t->graph)
-        cudaGraphExecDestroy(t->graph);
-    yk_cuda_memory_free(p, &no_arena, &t->device_input, t->device_outputs);
-    cudaFreeHost(t->input);
-    for (int i = 0; i < p->output_count; i++)
-        cudaFreeHost(t->outputs[i]);
-    if (t->copied)
-        cudaEventDestroy(t->copied);
-    if (t->computed)
-        cudaEventDestroy(t->computed);
-    if (t->done)
-        cudaEventDestroy(t->done);
-    if (t->copies)
-        cudaStreamDestroy(t->copies);
-}
-
 static void destroy(yk_exec **exec)
 {
     yk_exec *e = *exec;
@@ -181,136 +102,15 @@ static void destroy(yk_exec **exec)
     if (e->stream)
         cudaStreamSynchronize(e->stream);
     for (int i = 0; e->slots && i < e->slot_count; i++)
-        destroy_slot(e, &e->slots[i]);
+        yk_cuda_slot_destroy(e, &e->slots[i]);
     yk_free(e->slots);
+    yk_cuda_finder_free(&e->finder);
     cudaFree(e->arena);
     if (e->stream)
         cudaStreamDestroy(e->stream);
     yk_cuda_program_destroy(&e->program);
     pthread_mutex_destroy(&e->lock);
     yk_free(e);
-}
-
-/* ---- all steps as one graph, which costs the processor one call ---- */
-
-/* What is captured so far: for each step the node that ends it, and which steps are done by then. */
-typedef struct recording {
-    cudaGraphNode_t *last;
-    bool *done; /* [step * step_count + other] */
-    cudaGraphNode_t *waits;
-} recording;
-
-/* The ends of those steps that step `index` waits for and that none of the others waits for. */
-static size_t find_waits(const yk_plan *p, recording *r, int index)
-{
-    bool *done = r->done + (size_t)index * (size_t)p->step_count;
-    size_t count = 0;
-    for (int i = index - 1; i >= 0; i--) {
-        if (done[i] || !yk_plan_depends(p, index, i))
-            continue;
-        r->waits[count++] = r->last[i];
-        const bool *before = r->done + (size_t)i * (size_t)p->step_count;
-        for (int k = 0; k < i; k++)
-            done[k] = done[k] || before[k];
-        done[i] = true;
-    }
-    return count;
-}
-
-/* Steps that do not need each other go on at once: what is captured next waits for no more than it has to. */
-static yolk_status record(yk_exec *e, void *const *data, recording *r)
-{
-    const yk_plan *p = e->program->plan;
-    yolk_status status = YOLK_OK;
-    for (int i = 0; i < p->step_count && status == YOLK_OK; i++) {
-        const size_t count = find_waits(p, r, i);
-        enum cudaStreamCaptureStatus now;
-        cudaGraph_t graph;
-        const cudaGraphNode_t *ends = NULL;
-        size_t end_count = 0;
-        status = yk_cuda_status(
-            cudaStreamUpdateCaptureDependencies(e->stream, r->waits, NULL, count, cudaStreamSetCaptureDependencies),
-            "a graph");
-        if (status == YOLK_OK)
-            status = yk_cuda_program_step(e->program, i, data, e->stream);
-        if (status == YOLK_OK)
-            status = yk_cuda_status(cudaStreamGetCaptureInfo(e->stream, &now, NULL, &graph, &ends, NULL, &end_count),
-                                    "a graph");
-        if (status == YOLK_OK && end_count != 1)
-            status = yk_fail(YOLK_ERROR_BACKEND, "layer \"%s\" is no single work for the GPU", p->steps[i].name);
-        if (status == YOLK_OK)
-            r->last[i] = ends[0];
-    }
-    /* The end of all is the end of each. */
-    if (status == YOLK_OK)
-        status = yk_cuda_status(cudaStreamUpdateCaptureDependencies(e->stream, r->last, NULL, (size_t)p->step_count,
-                                                                    cudaStreamSetCaptureDependencies),
-                                "a graph");
-    return status;
-}
-
-static yolk_status capture(yk_exec *e, slot *t)
-{
-    const yk_cuda_program *p = e->program;
-    const size_t steps = (size_t)p->plan->step_count;
-    cudaGraph_t graph = NULL;
-    void **data = yk_calloc((size_t)p->plan->tensor_count, sizeof *data);
-    recording r = {.last = yk_calloc(steps, sizeof *r.last),
-                   .done = yk_calloc(steps * steps, sizeof *r.done),
-                   .waits = yk_calloc(steps, sizeof *r.waits)};
-    yolk_status status = data && r.last && r.done && r.waits ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
-    if (status == YOLK_OK) {
-        yk_cuda_program_bind(p, e->arena, t->device_input, t->device_outputs, data);
-        status = yk_cuda_status(cudaStreamBeginCapture(e->stream, cudaStreamCaptureModeThreadLocal), "a graph");
-    }
-    if (status == YOLK_OK) {
-        status = record(e, data, &r);
-        const yolk_status ended = yk_cuda_status(cudaStreamEndCapture(e->stream, &graph), "a graph");
-        status = status == YOLK_OK ? ended : status;
-    }
-    if (status == YOLK_OK)
-        status = yk_cuda_status(cudaGraphInstantiate(&t->graph, graph, 0), "a graph");
-    if (status == YOLK_OK)
-        status = yk_cuda_status(cudaGraphUpload(t->graph, e->stream), "a graph");
-    if (graph)
-        cudaGraphDestroy(graph);
-    yk_free(data);
-    yk_free(r.last);
-    yk_free(r.done);
-    yk_free(r.waits);
-    return status;
-}
-
-static cudaError_t make_event(cudaEvent_t *event)
-{
-    return cudaEventCreateWithFlags(event, cudaEventDisableTiming | cudaEventBlockingSync);
-}
-
-static yolk_status make_slot(yk_exec *e, slot *t)
-{
-    const yk_plan *p = e->program->plan;
-    const size_t input = (size_t)p->tensors[p->input].bytes;
-    cudaError_t error = cudaStreamCreateWithFlags(&t->copies, cudaStreamNonBlocking);
-    if (error == cudaSuccess)
-        error = make_event(&t->copied);
-    if (error == cudaSuccess)
-        error = make_event(&t->computed);
-    if (error == cudaSuccess)
-        error = make_event(&t->done);
-    if (error == cudaSuccess)
-        error = cudaHostAlloc((void **)&t->input, input, cudaHostAllocDefault);
-    if (error == cudaSuccess)
-        memset(t->input, 0, input);
-    if (error == cudaSuccess)
-        error = cudaMalloc((void **)&t->device_input, input);
-    for (int i = 0; i < p->output_count && error == cudaSuccess; i++) {
-        const size_t size = (size_t)p->tensors[p->outputs[i]].bytes;
-        error = cudaMalloc((void **)&t->device_outputs[i], size);
-        if (error == cudaSuccess)
-            error = cudaHostAlloc((void **)&t->outputs[i], size, cudaHostAllocDefault);
-    }
-    const yolk_status status = yk_cuda_status(error, "a slot");
-    return status == YOLK_OK ? capture(e, t) : status;
 }
 
 static yolk_status make_exec(const yk_compile_options *options, yk_exec **out)
@@ -324,10 +124,11 @@ static yolk_status make_exec(const yk_compile_options *options, yk_exec **out)
     return yk_cuda_status(cudaSetDevice(e->device), "the GPU could not be opened");
 }
 
-static yolk_status finish(yk_exec *e, const yk_compile_options *options, const char *how)
+static yolk_status finish(yk_exec *e, const yk_graph *g, const yk_compile_options *options, const char *how)
 {
     const yk_plan *p = e->program->plan;
     char device[128];
+    e->bgr = g->head.bgr;
     e->slot_count = options->slots > 0 ? options->slots : SLOTS;
     e->slots = yk_calloc((size_t)e->slot_count, sizeof *e->slots);
     if (!e->slots)
@@ -335,10 +136,10 @@ static yolk_status finish(yk_exec *e, const yk_compile_options *options, const c
     yolk_status status = yk_cuda_status(cudaMalloc((void **)&e->arena, (size_t)YK_MAX(p->arena, 1)), "feature maps");
     if (status == YOLK_OK)
         status = yk_cuda_status(cudaStreamCreateWithFlags(&e->stream, cudaStreamNonBlocking), "a stream");
-    for (int i = 0; i < e->slot_count && status == YOLK_OK; i++)
-        status = make_slot(e, &e->slots[i]);
     if (status == YOLK_OK)
-        status = yk_cuda_status(cudaStreamSynchronize(e->stream), "a graph");
+        status = yk_cuda_finder_make(e, g, options->detect);
+    for (int i = 0; i < e->slot_count && status == YOLK_OK; i++)
+        status = yk_cuda_slot_make(e, &e->slots[i]);
     if (status == YOLK_OK)
         yk_log(YOLK_LOG_INFO, "cuda: %lldx%lldx%lld, %s, %s%s; %.1f MB of weights, %.1f MB of feature maps",
                (long long)p->size[0], (long long)p->size[1], (long long)p->size[2],
@@ -358,7 +159,7 @@ static yolk_status compile(const yk_graph *g, const yk_compile_options *options,
         status = yk_cuda_program_tune(e->program);
     if (status == YOLK_OK) {
         yk_cuda_program_settle(e->program);
-        status = finish(e, options, options->tune ? ", tuned" : "");
+        status = finish(e, g, options, options->tune ? ", tuned" : "");
     }
     if (status != YOLK_OK)
         destroy(&e);
@@ -384,7 +185,7 @@ static yolk_status load(const void *bytes, size_t size, const yk_graph *g, const
         status =
             yk_fail(YOLK_ERROR_DAMAGED, "a compiled network is of another size or has other outputs than the engine");
     if (status == YOLK_OK)
-        status = finish(e, options, ", saved");
+        status = finish(e, g, options, ", saved");
     if (status != YOLK_OK)
         destroy(&e);
     *out = e;
@@ -411,6 +212,32 @@ static uint8_t *input(yk_exec *e, int index)
     return e->slots[index].input;
 }
 
+static yolk_status start_frames(yk_exec *e, int index, const yk_input *frames)
+{
+    return yk_cuda_slot_start(e, &e->slots[index], frames);
+}
+
+static yolk_status start(yk_exec *e, int index)
+{
+    return start_frames(e, index, &(yk_input){.count = (int)e->program->plan->size[0]});
+}
+
+static yolk_status wait_for(yk_exec *e, int index)
+{
+    return yk_cuda_slot_wait(e, &e->slots[index]);
+}
+
+static unsigned abilities(const yk_exec *e)
+{
+    return YK_TAKES_PICTURES | (e->finder.able ? YK_FINDS_BOXES : 0u);
+}
+
+static yolk_status found(yk_exec *e, int index, int n, bool *complete, yk_detections *out)
+{
+    return yk_cuda_detections(e->slots[index].results, (int)e->program->plan->size[0], e->finder.options.max_det, n,
+                              complete, out);
+}
+
 static const float *output(yk_exec *e, int index, int which)
 {
     return e->slots[index].outputs[which];
@@ -434,6 +261,9 @@ const yk_backend yk_backend_cuda = {
     .start = start,
     .wait = wait_for,
     .output = output,
+    .abilities = abilities,
+    .start_frames = start_frames,
+    .found = found,
     .save = save,
     .load = load,
     .fingerprint = fingerprint,

@@ -211,12 +211,17 @@ yolk_status yk_cuda_detect(const yk_cuda_outputs *o, const yk_detect_options *op
 
 /* ---- what came of it ---- */
 
+bool yk_cuda_is_complete(const void *results, int n)
+{
+    return ((const yk_found *)results)[n].count >= 0;
+}
+
 yolk_status yk_cuda_detections(const void *results, int batch, int max_det, int n, bool *complete, yk_detections *out)
 {
     const yk_found *found = (const yk_found *)results;
     const int count = found[n].count;
     out->count = 0;
-    *complete = count >= 0;
+    *complete = yk_cuda_is_complete(results, n);
     if (count < -1 || count > YK_MAX(max_det, 0))
         return yk_fail(YOLK_ERROR_BACKEND, "the GPU found %d boxes where %d are the most", count, max_det);
     const yk_found_box *boxes = (const yk_found_box *)(found + batch) + (size_t)n * YK_MAX(max_det, 0);

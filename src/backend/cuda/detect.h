@@ -81,6 +81,9 @@ size_t yk_cuda_results_bytes(int batch, int max_det);
 yolk_status yk_cuda_detect(const yk_cuda_outputs *outputs, const yk_detect_options *options, void *workspace,
                            void *results, void *stream);
 
+/* Whether a frame had no more candidates than can be looked at; of results that are in host memory now. */
+bool yk_cuda_is_complete(const void *results, int n);
+
 /* Takes a frame's detections out of results that are in host memory now. `*complete` is false, and there are none, when
  * the frame has too many candidates. */
 yolk_status yk_cuda_detections(const void *results, int batch, int max_det, int n, bool *complete, yk_detections *out);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "detect/rank.h"
+
 enum { SLOTS = 2 };
 
 typedef struct device {
@@ -25,6 +27,14 @@ static struct {
     device devices[YK_MAX_DEVICES];
 } world = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
+/* What the device does by itself with a slot's batch. */
+typedef struct seeing {
+    yk_input frames;
+    yk_letterbox_scratch scratch;
+    yk_detections *lists; /* one a frame of a batch */
+    bool *complete;
+} seeing;
+
 struct yk_exec {
     const yk_backend *inner;
     yk_exec *computing; /* the inner one's */
@@ -32,6 +42,14 @@ struct yk_exec {
     uint64_t bytes;
     int batch, slots;
     uint64_t *started_ns; /* by slot */
+    unsigned abilities;
+    size_t candidates; /* of a frame, at most */
+    yk_head head;
+    yk_detect_options detect;
+    uint8_t *class_mask;
+    yk_shape shapes[2 * YK_MAX_LEVELS]; /* of the outputs */
+    int output_count, height, width;
+    seeing *seeings; /* by slot */
 };
 
 static void place(const yk_dummy_device *devices, int count)
@@ -194,8 +212,52 @@ static void destroy(yk_exec **exec)
     enter();
     e->device->figures.used -= YK_MIN(e->bytes, e->device->figures.used);
     leave();
+    for (int i = 0; e->seeings && i < e->slots; i++) {
+        seeing *s = &e->seeings[i];
+        for (int n = 0; s->lists && n < e->batch; n++)
+            yk_detections_free(&s->lists[n]);
+        yk_letterbox_scratch_free(&s->scratch);
+        yk_free(s->lists);
+        yk_free(s->complete);
+    }
+    yk_free(e->seeings);
+    yk_free(e->class_mask);
     yk_free(e->started_ns);
     yk_free(e);
+}
+
+/* As the device is now: what it will do by itself. */
+static yolk_status open_eyes(yk_exec *e, const yk_graph *g, const yk_compile_options *options)
+{
+    e->head = g->head;
+    e->output_count = g->output_count;
+    e->height = (int)g->bound[1];
+    e->width = (int)g->bound[2];
+    for (int i = 0; i < g->output_count && i < (int)YK_COUNT(e->shapes); i++)
+        e->shapes[i] = g->values[g->outputs[i]].shape;
+    if (e->device->settings.pictures)
+        e->abilities |= YK_TAKES_PICTURES;
+    if (options->detect && e->device->settings.candidates > 0 &&
+        yk_decode_check(&e->head, e->shapes, 0, e->width, e->height) == YOLK_OK) {
+        e->abilities |= YK_FINDS_BOXES;
+        e->candidates = (size_t)e->device->settings.candidates;
+        e->detect = *options->detect;
+        if (e->detect.class_mask) {
+            e->class_mask = yk_alloc((size_t)e->head.classes);
+            if (!e->class_mask)
+                return YOLK_ERROR_OUT_OF_MEMORY;
+            memcpy(e->class_mask, e->detect.class_mask, (size_t)e->head.classes);
+            e->detect.class_mask = e->class_mask;
+        }
+    }
+    e->seeings = yk_calloc((size_t)e->slots, sizeof *e->seeings);
+    for (int i = 0; e->seeings && i < e->slots; i++) {
+        e->seeings[i].lists = yk_calloc((size_t)e->batch, sizeof *e->seeings[i].lists);
+        e->seeings[i].complete = yk_calloc((size_t)e->batch, sizeof *e->seeings[i].complete);
+        if (!e->seeings[i].lists || !e->seeings[i].complete)
+            return YOLK_ERROR_OUT_OF_MEMORY;
+    }
+    return e->seeings ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
 }
 
 /* Takes a device's memory for a network that is compiled from `g`, or was: `bytes` of `size`, when they are given. */
@@ -221,6 +283,9 @@ static yolk_status make(const yk_graph *g, const yk_compile_options *options, co
         status = YOLK_ERROR_OUT_OF_MEMORY;
         goto fail;
     }
+    status = open_eyes(e, g, options);
+    if (status != YOLK_OK)
+        goto fail;
     const yk_compile_options inner = {.slots = e->slots, .threads = 1};
     e->inner = bytes || options->tune ? &yk_backend_native : &yk_backend_reference;
     status =
@@ -267,10 +332,16 @@ static uint8_t *input(yk_exec *e, int slot)
     return e->inner->input(e->computing, slot);
 }
 
-static yolk_status start(yk_exec *e, int slot)
+static unsigned abilities(const yk_exec *e)
+{
+    return e->abilities;
+}
+
+static yolk_status start_frames(yk_exec *e, int slot, const yk_input *frames)
 {
     device *d = e->device;
     yolk_status status = YOLK_OK;
+    e->seeings[slot].frames = *frames;
     enter();
     d->figures.started++;
     e->started_ns[slot] = yk_now_ns();
@@ -281,6 +352,59 @@ static yolk_status start(yk_exec *e, int slot)
         status = fail_short(d, "start a batch");
     leave();
     return status;
+}
+
+static yolk_status start(yk_exec *e, int slot)
+{
+    return start_frames(e, slot, &(yk_input){.count = e->batch});
+}
+
+/* Pixels are looked at as late as may be. */
+static yolk_status fit_in(yk_exec *e, int slot)
+{
+    seeing *s = &e->seeings[slot];
+    const size_t size = (size_t)e->width * (size_t)e->height * 3;
+    yolk_status status = YOLK_OK;
+    for (int i = 0; s->frames.images && i < s->frames.count && status == YOLK_OK; i++)
+        status = yk_letterbox_run(&s->frames.images[i], &s->frames.fits[i], e->head.bgr, e->width, e->height,
+                                  e->inner->input(e->computing, slot) + (size_t)i * size, &s->scratch);
+    return status;
+}
+
+static yolk_status find_boxes(yk_exec *e, int slot)
+{
+    seeing *s = &e->seeings[slot];
+    const float *outputs[YK_COUNT(e->shapes)];
+    yolk_status status = YOLK_OK;
+    for (int i = 0; i < e->output_count && i < (int)YK_COUNT(outputs); i++)
+        outputs[i] = e->inner->output(e->computing, slot, i);
+    for (int i = 0; s->frames.boxes && i < s->frames.count && status == YOLK_OK; i++) {
+        yk_detections *d = &s->lists[i];
+        status = yk_decode(&e->head, outputs, e->shapes, i, e->width, e->height, &e->detect, d);
+        s->complete[i] = d->count <= e->candidates;
+        if (status == YOLK_OK)
+            status = yk_suppress(&e->head, &e->detect, d);
+    }
+    return status;
+}
+
+static yolk_status compute(yk_exec *e, int slot)
+{
+    yolk_status status = fit_in(e, slot);
+    if (status == YOLK_OK)
+        status = e->inner->start(e->computing, slot);
+    if (status == YOLK_OK)
+        status = e->inner->wait(e->computing, slot);
+    return status == YOLK_OK ? find_boxes(e, slot) : status;
+}
+
+static void count_frames(device *d, const seeing *s)
+{
+    d->figures.pictures += s->frames.images ? s->frames.count : 0;
+    for (int i = 0; s->frames.boxes && i < s->frames.count; i++) {
+        d->figures.found += s->complete[i];
+        d->figures.left += !s->complete[i];
+    }
 }
 
 static void sleep_until(uint64_t ns)
@@ -309,9 +433,7 @@ static yolk_status wait_for(yk_exec *e, int slot)
     leave();
     if (status != YOLK_OK)
         return status;
-    status = e->inner->start(e->computing, slot);
-    if (status == YOLK_OK)
-        status = e->inner->wait(e->computing, slot);
+    status = compute(e, slot);
     if (milliseconds > 0)
         sleep_until(e->started_ns[slot] + (uint64_t)milliseconds * 1000000);
     if (status != YOLK_OK)
@@ -319,6 +441,7 @@ static yolk_status wait_for(yk_exec *e, int slot)
     enter();
     d->figures.finished++;
     d->figures.largest = YK_MAX(d->figures.largest, e->batch);
+    count_frames(d, &e->seeings[slot]);
     leave();
     return YOLK_OK;
 }
@@ -326,6 +449,21 @@ static yolk_status wait_for(yk_exec *e, int slot)
 static const float *output(yk_exec *e, int slot, int index)
 {
     return e->inner->output(e->computing, slot, index);
+}
+
+static yolk_status found(yk_exec *e, int slot, int index, bool *complete, yk_detections *out)
+{
+    const yk_detections *list = &e->seeings[slot].lists[index];
+    *complete = e->seeings[slot].complete[index];
+    out->count = 0;
+    for (size_t i = 0; *complete && i < list->count; i++) {
+        yolk_detection *to = yk_detections_next(out);
+        if (!to)
+            return YOLK_ERROR_OUT_OF_MEMORY;
+        *to = list->items[i];
+        out->count++;
+    }
+    return YOLK_OK;
 }
 
 const yk_backend yk_backend_dummy = {
@@ -345,6 +483,9 @@ const yk_backend yk_backend_dummy = {
     .start = start,
     .wait = wait_for,
     .output = output,
+    .abilities = abilities,
+    .start_frames = start_frames,
+    .found = found,
     .save = save,
     .load = load,
     .fingerprint = fingerprint,

@@ -17,7 +17,10 @@ typedef struct yk_dummy_device {
     int milliseconds;       /* that a batch takes at least, really */
     /* The n-th from now runs out of memory, once; 0: none. */
     long short_compile, short_start, short_wait;
-    bool half;  /* computes in 16-bit floats, as it says, where nothing else is asked for */
+    bool half; /* computes in 16-bit floats, as it says, where nothing else is asked for */
+    /* The device takes pictures; it finds boxes where a frame has no more candidates than so many, 0: nowhere. */
+    bool pictures;
+    long candidates;
     long lives; /* batches after which the device is lost; -1: it is never */
 } yk_dummy_device;
 
@@ -35,6 +38,8 @@ typedef struct yk_dummy_figures {
     long compiled, started, finished; /* networks, batches, batches that went well */
     long waiting;                     /* threads that wait for a batch now */
     int largest;                      /* frames of the largest batch that went well */
+    long pictures, found;             /* frames that the device fitted in itself, and whose boxes it found */
+    long left;                        /* and those with too many candidates */
     uint64_t used, peak;              /* bytes, other takers not counted */
 } yk_dummy_figures;
 yk_dummy_figures yk_dummy_look(int index);

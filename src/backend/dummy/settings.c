@@ -17,11 +17,14 @@ typedef enum name {
     OOM_WAIT,
     LOST,
     HALF,
+    PICTURES,
+    CANDIDATES,
     NAMES
 } name;
 
-static const char *const names[NAMES] = {"devices",     "memory",    "frame",    "network", "slots", "ms",
-                                         "oom-compile", "oom-start", "oom-wait", "lost",    "half"};
+static const char *const names[NAMES] = {"devices", "memory",      "frame",     "network",  "slots",
+                                         "ms",      "oom-compile", "oom-start", "oom-wait", "lost",
+                                         "half",    "pictures",    "candidates"};
 
 /* A whole number, with K, M or G behind it for powers of 1024. */
 static bool parse_value(const char *text, size_t length, int64_t *out)
@@ -47,7 +50,8 @@ static bool parse_value(const char *text, size_t length, int64_t *out)
 static bool store(yk_dummy_device *d, name which, int64_t value)
 {
     static const int64_t most[NAMES] = {YK_MAX_DEVICES, INT64_MAX, INT64_MAX >> 20, INT64_MAX >> 1, 64, 60000,
-                                        1 << 30,        1 << 30,   1 << 30,         1 << 30,        1};
+                                        1 << 30,        1 << 30,   1 << 30,         1 << 30,        1,  1,
+                                        1 << 30};
     if (value > most[which])
         return false;
     switch (which) {
@@ -80,6 +84,12 @@ static bool store(yk_dummy_device *d, name which, int64_t value)
         break;
     case HALF:
         d->half = value != 0;
+        break;
+    case PICTURES:
+        d->pictures = value != 0;
+        break;
+    case CANDIDATES:
+        d->candidates = (long)value;
         break;
     case DEVICES:
     case NAMES:
@@ -126,7 +136,8 @@ int yk_dummy_parse(const char *text, yk_dummy_device out[YK_MAX_DEVICES])
         if (!parse_setting(p, length, &count, out)) {
             yk_fail(YOLK_ERROR_INVALID_ARGUMENT,
                     "YOLK_DUMMY: '%.*s' is not allowed; it must be NAME=VALUE[/VALUE...] with a name of devices, "
-                    "memory, frame, network, slots, ms, oom-compile, oom-start, oom-wait, lost and half",
+                    "memory, frame, network, slots, ms, oom-compile, oom-start, oom-wait, lost, half, pictures and "
+                    "candidates",
                     (int)YK_MIN(length, 60), p);
             return 0;
         }
