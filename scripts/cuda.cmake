@@ -3,7 +3,9 @@
 if(CMAKE_CROSSCOMPILING)
   set(YOLK_CUDA_ARCHS "") # an empty one, which hides the one in the cache
 endif()
-find_program(YOLK_NVCC nvcc HINTS /usr/local/cuda/bin ENV CUDA_PATH PATH_SUFFIXES bin)
+# The system's, or else what scripts/setup.sh cuda has put into .deps.
+find_program(YOLK_NVCC nvcc HINTS /usr/local/cuda/bin ENV CUDA_PATH PATHS ${CMAKE_SOURCE_DIR}/.deps/cuda/bin
+             PATH_SUFFIXES bin)
 if(YOLK_CUDA_ARCHS AND YOLK_NVCC)
   get_filename_component(YOLK_CUDA_HOME ${YOLK_NVCC} REALPATH)
   get_filename_component(YOLK_CUDA_HOME ${YOLK_CUDA_HOME} DIRECTORY)
@@ -18,10 +20,11 @@ if(YOLK_CUDA_ARCHS AND YOLK_NVCC AND YOLK_CUDA_INCLUDE AND YOLK_CUDART)
 else()
   set(YOLK_HAS_CUDA OFF)
   list(FILTER YOLK_SOURCES EXCLUDE REGEX "/src/backend/cuda/[^/]*.c$")
-  list(APPEND YOLK_SOURCES ${CMAKE_SOURCE_DIR}/src/backend/cuda/missing.c)
+  list(APPEND YOLK_SOURCES ${CMAKE_SOURCE_DIR}/src/backend/cuda/missing.c
+              ${CMAKE_SOURCE_DIR}/src/backend/cuda/errors.c)
   if(YOLK_CUDA_ARCHS)
     message(NOTICE "yolk: the CUDA backend is left out: CUDA's compiler nvcc, its headers or libcudart_static.a "
-                   "were not found")
+                   "were not found; scripts/setup.sh cuda gets them")
   endif()
 endif()
 

@@ -57,13 +57,17 @@ typedef struct yk_backend {
     const char *kind; /* of its devices: the word before the ':' in "cpu:0,1" */
     const char *description;
     bool gains_from_batch; /* takes less time a frame in larger batches */
-    bool floats_only;      /* has no kernels for 8-bit networks */
     bool for_tests;        /* never chosen by itself, and not told of in public */
     int score;             /* the highest that probe() gives: what cannot win is not even loaded */
     void (*probe)(yk_probe *out);
     int (*device_count)(void);
+    /* What one of them is, where they differ; NULL: all are what probe() says. */
+    void (*device_name)(int device, char *text, size_t size);
     /* Bytes that may still be taken on a device now; 0 when unknown. */
     uint64_t (*free_memory)(int device);
+    /* Whether it has kernels for every layer of a bound graph, found out without the device: YOLK_ERROR_UNSUPPORTED
+     * with a sentence that names what it has none for. NULL where there is nothing that it could not run. */
+    yolk_status (*check)(const yk_graph *g);
     /* Compiles a bound graph. The input is bytes, N x H x W x 3, in the head's channel order; conversion to float and
      * to the head's range is the backend's work. The graph is not needed afterwards. */
     yolk_status (*compile)(const yk_graph *g, const yk_compile_options *options, yk_exec **out);
@@ -103,6 +107,13 @@ const yk_backend *const *yk_backends(size_t *count); /* in order of preference *
 /* By name, or the best available for "auto" or NULL, that has the devices which `device` asks for: "auto" or NULL,
  * "cpu", "cuda:0,1". A failure names what is missing or the nearest name. */
 yolk_status yk_backend_choose(const char *name, const char *device, const yk_backend **out);
+/* Whether they leave everything to yolk. */
+bool yk_backend_is_open(const char *name, const char *device);
+/* For such: another backend in place of `*backend` when that one has no kernel for a layer of the bound graph, as the
+ * log then says. */
+yolk_status yk_backend_settle(const yk_graph *g, const yk_backend **backend);
+/* What the device is: "NVIDIA H100 80GB HBM3, sm_90". */
+void yk_backend_device_name(const yk_backend *backend, int device, char *text, size_t size);
 /* The numbers of the backend's devices that `device` asks for: the first one where it gives none. */
 yolk_status yk_backend_devices(const yk_backend *backend, const char *device, yk_devices *out);
 

@@ -26,6 +26,11 @@ static yolk_status parse(const char *device, yk_devices *out)
                    nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
+static bool leaves_open(const char *text)
+{
+    return !text || strcmp(text, "auto") == 0;
+}
+
 /* Whether the backend's devices are of the kind asked for. */
 static bool suits(const yk_backend *b, const yk_devices *devices)
 {
@@ -56,7 +61,8 @@ static yolk_status choose_named(const char *name, const char *device, const yk_d
                    name, nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 }
 
-static yolk_status choose_best(const char *device, const yk_devices *devices, const yk_backend **out)
+/* Among those whose bit in `passed` is not set. */
+static yolk_status choose_best(const char *device, const yk_devices *devices, uint32_t passed, const yk_backend **out)
 {
     int best = 0, missed = 0;
     bool known = false;
@@ -65,12 +71,14 @@ static yolk_status choose_best(const char *device, const yk_devices *devices, co
     const bool any = strcmp(devices->kind, "auto") == 0;
     for (size_t i = 0; i < YK_COUNT(backends); i++) {
         const yk_backend *b = backends[i];
-        if (!suits(b, devices) || (any && b->for_tests))
+        if (!suits(b, devices) || passed >> i & 1)
             continue;
-        known = true;
         if (*out && b->score <= best)
             continue;
         b->probe(&probe);
+        if (any && b->for_tests && probe.score == 0)
+            continue;
+        known = true;
         if (probe.available && (!*out || probe.score > best)) {
             *out = b;
             best = probe.score;
@@ -100,11 +108,38 @@ yolk_status yk_backend_choose(const char *name, const char *device, const yk_bac
     yolk_status status = parse(device, &devices);
     if (status != YOLK_OK)
         return status;
-    if (!name || strcmp(name, "auto") == 0)
-        status = choose_best(device, &devices, out);
+    if (leaves_open(name))
+        status = choose_best(device, &devices, 0, out);
     else
         status = choose_named(name, device, &devices, out);
     return status == YOLK_OK && *out ? yk_backend_devices(*out, device, &devices) : status;
+}
+
+bool yk_backend_is_open(const char *name, const char *device)
+{
+    return leaves_open(name) && leaves_open(device);
+}
+
+yolk_status yk_backend_settle(const yk_graph *g, const yk_backend **backend)
+{
+    const yk_devices any = {.kind = "auto"};
+    uint32_t passed = 0;
+    while ((*backend)->check) {
+        const yk_backend *unable = *backend;
+        char why[512];
+        yolk_status status = unable->check(g);
+        if (status != YOLK_ERROR_UNSUPPORTED)
+            return status;
+        snprintf(why, sizeof why, "%s", yolk_last_error());
+        for (size_t i = 0; i < YK_COUNT(backends); i++)
+            passed |= backends[i] == unable ? UINT32_C(1) << i : 0;
+        *backend = NULL;
+        status = choose_best("auto", &any, passed, backend);
+        if (status != YOLK_OK)
+            return status;
+        yk_log(YOLK_LOG_WARNING, "%s is passed over for %s: %s", unable->name, (*backend)->name, why);
+    }
+    return YOLK_OK;
 }
 
 yolk_status yk_backend_devices(const yk_backend *backend, const char *device, yk_devices *out)
@@ -122,6 +157,17 @@ yolk_status yk_backend_devices(const yk_backend *backend, const char *device, yk
                            out->index[i], out->kind, count - 1);
     }
     return YOLK_OK;
+}
+
+void yk_backend_device_name(const yk_backend *backend, int device, char *text, size_t size)
+{
+    if (backend->device_name) {
+        backend->device_name(device, text, size);
+    } else {
+        yk_probe probe;
+        backend->probe(&probe);
+        snprintf(text, size, "%s", probe.device);
+    }
 }
 
 /* The backends that are told of in public. */

@@ -1,6 +1,7 @@
 /* A conversion to yolk's own .engine: the model as ONNX, and what a backend makes of it for its device. */
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "convert/job.h"
 #include "export/export.h"
@@ -105,10 +106,9 @@ static yolk_status write_file(yk_job *job, yk_graph *g, int batch, const yk_buff
 {
     const yk_backend *b = job->backend;
     yk_report *report = job->report;
-    yk_probe probe;
-    char library[400] = "", fingerprint[512];
+    char device[128], library[400] = "", fingerprint[512];
     yk_engine_part parts[MOST_FORMS + 1] = {{NULL, onnx->data, onnx->size}};
-    b->probe(&probe);
+    yk_backend_device_name(b, m->device, device, sizeof device);
     b->fingerprint(m->device, &(yk_compile_options){.device = m->device}, library, sizeof library);
     yk_engine_fingerprint(b->name, library, fingerprint, sizeof fingerprint);
     yk_engine_header h = {.yolk = (char *)yolk_version(),
@@ -117,32 +117,35 @@ static yolk_status write_file(yk_job *job, yk_graph *g, int batch, const yk_buff
                           .check = report->text ? report->text : (char *)"",
                           .calibration = report->calibration,
                           .backend = (char *)b->name,
-                          .device = probe.device,
+                          .device = device,
                           .fingerprint = fingerprint,
                           .parameters = yk_graph_parameters(g),
                           .fixed_batch = g->dynamic_batch ? 0 : batch,
                           .graph = g};
     if (!h.converted)
         h.precision = (char *)yk_graph_precision(g);
-    for (int i = 0; i < m->count; i++) {
+    for (int i = 0; i < m->count; i++)
         parts[i + 1] = (yk_engine_part){&m->forms[i], m->bytes[i].data, m->bytes[i].size};
-        report->public.bytes += m->bytes[i].size;
-    }
     yolk_status status = yk_engine_source_read(job->source, &h.source);
     if (status == YOLK_OK)
         status = yk_engine_write(job->destination, &h, parts, (size_t)m->count + 1);
+    struct stat s;
+    if (status == YOLK_OK && stat(job->destination, &s) == 0)
+        report->public.bytes = (uint64_t)s.st_size;
     yk_engine_source_free(&h.source);
     return status;
 }
 
-/* As detection would choose: by name, or the best that the device has. Among those of the processor it is measured
- * later. */
-static yolk_status choose_backend(const yk_job *job, const yk_backend **backend, made *m)
+/* As detection would choose for the bound graph: by name, or the best that has kernels for it. Among those of the
+ * processor it is measured later. */
+static yolk_status choose_backend(const yk_job *job, const yk_graph *g, const yk_backend **backend, made *m)
 {
     const yolk_convert_options *o = &job->options;
     yk_devices devices;
     yk_probe probe;
     yolk_status status = yk_backend_choose(o->backend, o->device, backend);
+    if (status == YOLK_OK && yk_backend_is_open(o->backend, o->device))
+        status = yk_backend_settle(g, backend);
     if (status == YOLK_OK)
         status = yk_backend_devices(*backend, o->device, &devices);
     if (status != YOLK_OK)
@@ -163,19 +166,19 @@ yolk_status yk_convert_engine(yk_job *job, yk_graph *source, yk_graph *g)
     yk_buffer bytes = {0};
     const yk_backend *backend = NULL;
     made m = {.count = 0};
-    yolk_status status = YOLK_OK;
+    yolk_status status;
     if (job->options.raw_head || job->options.dynamic)
         return yk_fail(YOLK_ERROR_INVALID_ARGUMENT,
                        "%s: an engine has its head and its open sizes by itself; leave out raw_head and dynamic "
                        "(--raw-head, --dynamic)",
                        job->destination);
-    status = choose_backend(job, &backend, &m);
     /* What is half open is written closed. */
     g->dynamic_size = g->dynamic_batch = onnx.dynamic;
     g->input_height = job->height;
     g->input_width = job->width;
+    status = yk_graph_bind(g, batch, job->height, job->width);
     if (status == YOLK_OK)
-        status = yk_graph_bind(g, batch, job->height, job->width);
+        status = choose_backend(job, g, &backend, &m);
     if (status == YOLK_OK)
         status = yk_export_onnx(g, &onnx, &bytes);
     job->report->public.bytes = bytes.size;

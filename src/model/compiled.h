@@ -21,13 +21,17 @@ typedef struct yk_compiled {
     char fingerprint[512], device[128];
 } yk_compiled;
 
-/* Finds the model that `name` stands for and reads it. An engine that does not fit is passed over for its source with a
- * reason in the log. */
-yolk_status yk_compiled_open(const char *name, const yolk_config *config, const yk_backend *backend, int device,
-                             bool optimize, yk_compiled *out);
-/* The processor's backend whose compiled forms are in the engine that would be opened, when they are for this one: it
- * was measured to be the fastest when they were made. NULL when there is none. */
-const yk_backend *yk_compiled_backend(const char *name, const yolk_config *config, bool optimize);
+/* Finds the model that `name` stands for and reads it. An engine of another source or precision is passed over for its
+ * source with a reason in the log. */
+yolk_status yk_compiled_open(const char *name, const yolk_config *config, bool optimize, yk_compiled *out);
+/* Whether the engine holds compiled forms that the backend can run on this machine. */
+bool yk_compiled_is_for(const yk_compiled *c, const yk_backend *backend);
+/* Of the processor's backends the one that they are for: it was measured to be the fastest when they were made. NULL
+ * when there is none. */
+const yk_backend *yk_compiled_backend(const yk_compiled *c);
+/* Who will run it, which comes before anything is compiled. Forms in the engine that are of no use there are passed
+ * over with a reason in the log. */
+yolk_status yk_compiled_place(yk_compiled *c, const yolk_config *config, const yk_backend *backend, int device);
 /* What will be kept is for another backend than the one it was opened for. */
 void yk_compiled_move(yk_compiled *c, const yk_backend *backend, int device);
 void yk_compiled_close(yk_compiled *c);

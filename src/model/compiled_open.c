@@ -17,7 +17,6 @@ typedef enum verdict {
 typedef struct request {
     const char *name;
     const yolk_config *config;
-    const yk_backend *backend;
     bool optimize;
 } request;
 
@@ -81,32 +80,6 @@ static verdict judge_precision(const yk_engine_header *h, const char *path, cons
     return LEAVE;
 }
 
-/* Whether what is compiled in it is for this device, by this yolk and its libraries; the log says why not. */
-static bool forms_fit(const yk_compiled *c, const request *r)
-{
-    const yk_engine_header *h = yk_engine_header_of(c->engine);
-    if (strcmp(h->fingerprint, c->fingerprint) == 0)
-        return true;
-    if (yk_engine_form_count(c->engine) == 0)
-        return false;
-    if (strcmp(h->backend, r->backend->name) != 0)
-        yk_log(YOLK_LOG_WARNING, "%s: what is compiled in the engine is for %s and passed over: %s runs it now",
-               c->path, h->backend, r->backend->name);
-    else if (strcmp(h->device, c->device) != 0)
-        yk_log(YOLK_LOG_WARNING,
-               "%s: what is compiled in the engine is for another device (%s) and passed over: this is %s", c->path,
-               h->device, c->device);
-    else if (strcmp(h->yolk, yolk_version()) != 0)
-        yk_log(YOLK_LOG_WARNING,
-               "%s: what is compiled in the engine is of another yolk (%s) and passed over: this is %s", c->path,
-               h->yolk, yolk_version());
-    else
-        yk_log(YOLK_LOG_WARNING,
-               "%s: what is compiled in the engine is of another library (%s) and passed over: this is %s", c->path,
-               h->fingerprint, c->fingerprint);
-    return false;
-}
-
 /* Opens the engine at c->path and judges it. */
 static verdict open_engine(yk_compiled *c, const request *r, const char *named)
 {
@@ -131,7 +104,6 @@ static verdict open_engine(yk_compiled *c, const request *r, const char *named)
     }
     c->graph = h->graph;
     c->fixed_batch = h->fixed_batch;
-    c->fits = forms_fit(c, r);
     return TAKE;
 }
 
@@ -150,96 +122,18 @@ static yolk_status open_source(yk_compiled *c, const request *r)
     return status == YOLK_OK ? status : yk_fail_prefix(status, "%s: ", c->path);
 }
 
-/* ---- keeping ---- */
+/* ---- where what is compiled will be kept, if it can be ---- */
+
+static yolk_status keep_at(yk_compiled *c, const char *engine)
+{
+    c->keep = yk_strdup(engine);
+    return c->keep ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
+}
 
 /* Name of the engine that belongs to a model file. */
 static char *engine_path(const char *path)
 {
     return yk_format("%.*s.engine", (int)(strlen(path) - strlen(yk_extension(path))), path);
-}
-
-/* Whether an engine can be made of this, to be said once and early. */
-static bool can_keep(const yk_compiled *c, const request *r)
-{
-    const char *why = !r->backend->save                      ? "the backend has no form that could be kept"
-                      : !c->fingerprint[0]                   ? "the backend does not say what it depends on"
-                      : strcmp(r->config->head, "auto") != 0 ? "its head was given"
-                      : c->graph->dynamic_size != c->graph->dynamic_batch ? "only one of its size and batch is open"
-                      : !yk_is_file(c->path)                              ? "it is no plain file"
-                                                                          : NULL;
-    if (why)
-        yk_log(YOLK_LOG_WARNING, "%s: nothing is kept in an engine: %s", c->path, why);
-    return !why;
-}
-
-static yolk_status prepare_keeping(yk_compiled *c, const request *r, const char *engine)
-{
-    if (!can_keep(c, r))
-        return YOLK_OK;
-    yk_engine_header *h = &c->header;
-    if (c->engine) {
-        *h = *yk_engine_header_of(c->engine);
-    } else {
-        yolk_status status = yk_engine_source_read(c->path, &h->source);
-        if (status != YOLK_OK)
-            return status;
-        h->precision = (char *)yk_graph_precision(c->graph);
-        h->check = c->graph->check ? c->graph->check : (char *)"";
-        h->calibration = "";
-        h->parameters = yk_graph_parameters(c->graph);
-        h->fixed_batch = c->fixed_batch;
-    }
-    h->graph = c->graph;
-    h->yolk = (char *)yolk_version();
-    h->backend = (char *)r->backend->name;
-    h->device = c->device;
-    h->fingerprint = c->fingerprint;
-    c->keep = yk_strdup(engine);
-    return c->keep ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;
-}
-
-static void describe_device(yk_compiled *c, const yk_backend *backend, int device)
-{
-    yk_probe probe;
-    char text[400] = "";
-    backend->probe(&probe);
-    snprintf(c->device, sizeof c->device, "%s", probe.device);
-    if (backend->fingerprint)
-        backend->fingerprint(device, &(yk_compile_options){.device = device}, text, sizeof text);
-    if (text[0])
-        yk_engine_fingerprint(backend->name, text, c->fingerprint, sizeof c->fingerprint);
-}
-
-const yk_backend *yk_compiled_backend(const char *name, const yolk_config *config, bool optimize)
-{
-    size_t count;
-    const yk_backend *const *backends = yk_backends(&count), *found = NULL;
-    char *path = NULL, *engine = NULL;
-    yk_engine *e = NULL;
-    if (yk_model_find(config->models_dir, name, &path) == YOLK_OK)
-        engine = strcmp(yk_model_format(path), "engine") == 0 ? yk_strdup(path) : optimize ? engine_path(path) : NULL;
-    if (engine && yk_is_file(engine) && yk_engine_open(engine, &e) == YOLK_OK) {
-        const yk_engine_header *h = yk_engine_header_of(e);
-        for (size_t i = 0; i < count && !found; i++) {
-            yk_compiled here = {0};
-            if (backends[i]->for_tests || strcmp(backends[i]->kind, "cpu") != 0 ||
-                strcmp(backends[i]->name, h->backend) != 0)
-                continue;
-            describe_device(&here, backends[i], 0);
-            if (here.fingerprint[0] && strcmp(here.fingerprint, h->fingerprint) == 0)
-                found = backends[i];
-        }
-    }
-    yk_engine_close(&e);
-    yk_free(engine);
-    yk_free(path);
-    return found;
-}
-
-void yk_compiled_move(yk_compiled *c, const yk_backend *backend, int device)
-{
-    describe_device(c, backend, device);
-    c->header.backend = (char *)backend->name;
 }
 
 /* ---- all together ---- */
@@ -252,7 +146,7 @@ static yolk_status take_engine(yk_compiled *c, const request *r, const char *eng
         return YOLK_ERROR_OUT_OF_MEMORY;
     const verdict v = open_engine(c, r, named);
     if (v == TAKE)
-        return r->optimize ? prepare_keeping(c, r, engine) : YOLK_OK;
+        return r->optimize ? keep_at(c, engine) : YOLK_OK;
     yolk_status status = yk_last_status();
     char *source = named ? yk_strdup(named) : NULL;
     if (status == YOLK_ERROR_OUT_OF_MEMORY)
@@ -279,7 +173,7 @@ static yolk_status take_engine(yk_compiled *c, const request *r, const char *eng
     c->path = source;
     status = open_source(c, r);
     if (status == YOLK_OK && r->optimize && v == REPLACE)
-        status = prepare_keeping(c, r, engine);
+        status = keep_at(c, engine);
     return status;
 fail:
     yk_free(source);
@@ -301,22 +195,20 @@ static yolk_status take_source(yk_compiled *c, const request *r, const char *pat
         c->path = yk_strdup(path);
         status = c->path ? open_source(c, r) : YOLK_ERROR_OUT_OF_MEMORY;
         if (status == YOLK_OK && engine)
-            status = prepare_keeping(c, r, engine);
+            status = keep_at(c, engine);
     }
     yk_free(engine);
     return status;
 }
 
-yolk_status yk_compiled_open(const char *name, const yolk_config *config, const yk_backend *backend, int device,
-                             bool optimize, yk_compiled *out)
+yolk_status yk_compiled_open(const char *name, const yolk_config *config, bool optimize, yk_compiled *out)
 {
-    const request r = {name, config, backend, optimize};
+    const request r = {name, config, optimize};
     char *path;
     *out = (yk_compiled){0};
     yolk_status status = yk_model_find(config->models_dir, name, &path);
     if (status != YOLK_OK)
         return status;
-    describe_device(out, backend, device);
     const bool engine = strcmp(yk_model_format(path), "engine") == 0;
     status = engine ? take_engine(out, &r, path, NULL) : take_source(out, &r, path);
     yk_free(path);

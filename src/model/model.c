@@ -181,14 +181,30 @@ static const yk_backend *with_half(void)
     return NULL;
 }
 
-/* By the setting; else what an engine was made for, what has the arithmetic that is asked for, or what is known to be
- * fast. */
-static yolk_status choose_backend(yk_model *m, const char *name, bool optimize)
+/* Binds the model with its layers as it was made. */
+static yolk_status bind_network(yk_model *m, yk_graph **out)
 {
-    yolk_status status = yk_backend_choose(m->config.backend, m->config.device, &m->backend);
+    yolk_status status = yk_model_network(m, out);
+    yk_graph *g = *out;
+    return status == YOLK_OK ? yk_graph_bind(g, YK_MAX(m->compiled.fixed_batch, 1), g->input_height, g->input_width)
+                             : status;
+}
+
+/* By the setting; else what has kernels for the network, and among the processor's what an engine was made for, what
+ * has the arithmetic that is asked for, or what is known to be fast. */
+static yolk_status settle_backend(yk_model *m)
+{
+    yolk_status status = YOLK_OK;
+    if (m->backend->check && yk_backend_is_open(m->config.backend, m->config.device) &&
+        !yk_compiled_is_for(&m->compiled, m->backend)) {
+        yk_graph *g;
+        status = bind_network(m, &g);
+        if (status == YOLK_OK)
+            status = yk_backend_settle(g, &m->backend);
+    }
     if (status != YOLK_OK || !may_choose(m))
         return status;
-    const yk_backend *better = yk_compiled_backend(name, &m->config, optimize);
+    const yk_backend *better = yk_compiled_backend(&m->compiled);
     if (!better && strcmp(m->config.precision, "fp16") == 0)
         better = with_half();
     m->backend = better ? better : m->backend;
@@ -200,9 +216,7 @@ static yolk_status choose_fastest(yk_model *m)
 {
     const yk_backend *fastest = m->backend;
     yk_graph *g;
-    yolk_status status = yk_model_network(m, &g);
-    if (status == YOLK_OK)
-        status = yk_graph_bind(g, YK_MAX(m->compiled.fixed_batch, 1), g->input_height, g->input_width);
+    yolk_status status = bind_network(m, &g);
     if (status == YOLK_OK)
         status = yk_backend_measure(g, m->config.threads, &fastest);
     if (fastest != m->backend) {
@@ -214,19 +228,17 @@ static yolk_status choose_fastest(yk_model *m)
 
 static yolk_status open_model(yk_model *m, const char *name, bool optimize, yk_devices *devices)
 {
-    yolk_status status = choose_backend(m, name, optimize);
+    const yolk_config *c = &m->config;
+    yolk_status status = yk_backend_choose(c->backend, c->device, &m->backend);
     if (status == YOLK_OK)
-        status = yk_backend_devices(m->backend, m->config.device, devices);
+        status = yk_compiled_open(name, c, optimize, &m->compiled);
     if (status == YOLK_OK)
-        status = yk_compiled_open(name, &m->config, m->backend, devices->index[0], optimize, &m->compiled);
+        status = settle_backend(m);
+    if (status == YOLK_OK)
+        status = yk_backend_devices(m->backend, c->device, devices);
+    if (status == YOLK_OK)
+        status = yk_compiled_place(&m->compiled, c, m->backend, devices->index[0]);
     return status;
-}
-
-/* A network that the best device has no kernels for is left to the processor, where the choice is yolk's. */
-static bool must_move(const yk_model *m)
-{
-    return m->backend->floats_only && strcmp(m->config.backend, "auto") == 0 && strcmp(m->config.device, "auto") == 0 &&
-           strcmp(yk_graph_precision(m->compiled.graph), "int8") == 0;
 }
 
 yolk_status yk_model_load(const char *name, const yolk_config *config, bool optimize, yk_model **out)
@@ -242,13 +254,6 @@ yolk_status yk_model_load(const char *name, const yolk_config *config, bool opti
     m->config = *config;
     yk_devices devices = {0};
     yolk_status status = open_model(m, name, optimize, &devices);
-    if (status == YOLK_OK && must_move(m)) {
-        yk_log(YOLK_LOG_WARNING, "%s: %s has no kernels for 8-bit networks: the processor runs it",
-               name ? name : "model", m->backend->name);
-        yk_compiled_close(&m->compiled);
-        strcpy(m->config.device, "cpu");
-        status = open_model(m, name, optimize, &devices);
-    }
     if (status == YOLK_OK && m->compiled.keep && !m->compiled.fits && may_choose(m) &&
         strcmp(config->precision, "fp16") != 0)
         status = choose_fastest(m);

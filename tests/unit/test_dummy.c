@@ -42,10 +42,11 @@ static void settings_are_read_from_text(void **state)
     yk_dummy_device d[YK_MAX_DEVICES];
     assert_int_equal(yk_dummy_parse("", d), 1);
     assert_int_equal(d[0].lives, -1);
-    assert_int_equal(yk_dummy_parse("devices=3,memory=100M,frame=2K/3,network=1G,slots=4,ms=5/6/7,oom-compile=1,"
-                                    "oom-start=2,oom-wait=3/0,lost=10,pictures=0/1,candidates=7",
-                                    d),
-                     3);
+    assert_int_equal(
+        yk_dummy_parse("devices=3,memory=100M,frame=2K/3,network=1G,slots=4,ms=5/6/7,oom-compile=1,"
+                       "oom-start=2,oom-wait=3/0,lost=10,pictures=0/1,candidates=7,first=1,refuses=MaxPool",
+                       d),
+        3);
     assert_int_equal(d[0].memory, 100 << 20);
     assert_int_equal(d[2].memory, 100 << 20);
     assert_int_equal(d[0].frame_bytes, 2048);
@@ -62,8 +63,11 @@ static void settings_are_read_from_text(void **state)
     assert_false(d[0].pictures);
     assert_true(d[1].pictures);
     assert_int_equal(d[0].candidates, 7);
-    static const char *const bad[] = {"devices", "devices=0",  "devices=17", "devices=1/2",    "memory=-1", "speed=1",
-                                      "ms=x",    "ms=1,,ms=1", "ms=",        "ms=99999999999", "frame=9G9", "=1"};
+    assert_true(d[0].first);
+    assert_string_equal(d[0].refuses, "MaxPool");
+    static const char *const bad[] = {"devices",   "devices=0", "devices=17", "devices=1/2", "memory=-1",
+                                      "speed=1",   "ms=x",      "ms=1,,ms=1", "ms=",         "ms=99999999999",
+                                      "frame=9G9", "=1",        "first=2",    "refuses=Cov", "refuses=1"};
     for (size_t i = 0; i < YK_COUNT(bad); i++) {
         if (yk_dummy_parse(bad[i], d) != 0)
             fail_msg("'%s' is taken", bad[i]);

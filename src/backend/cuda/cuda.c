@@ -7,19 +7,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/cuda/errors.h"
 #include "backend/cuda/exec.h"
 #include "yolk/yolk.h"
 
-enum { SCORE = 300, SLOTS = 2, LEAST_CAPABILITY = 80 };
+enum { SCORE = 300, SLOTS = 2 };
 
-static const char *name_device(int device, char *text, size_t size)
+static void name_device(int device, char *text, size_t size)
 {
     struct cudaDeviceProp d;
     if (cudaGetDeviceProperties(&d, device) != cudaSuccess)
         snprintf(text, size, "GPU %d", device);
     else
         snprintf(text, size, "%.80s, sm_%d%d", d.name, d.major, d.minor);
-    return text;
 }
 
 static void probe(yk_probe *out)
@@ -36,12 +36,9 @@ static void probe(yk_probe *out)
     name_device(0, out->device, sizeof out->device);
     cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);
     cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0);
-    if (major * 10 + minor < LEAST_CAPABILITY) {
-        snprintf(out->reason, sizeof out->reason,
-                 "%s has compute capability %d.%d, and the kernels need 8.0 or more (Ampere)", out->device, major,
-                 minor);
+    yk_cuda_say_too_old(out->device, major, minor, out->reason, sizeof out->reason);
+    if (out->reason[0])
         return;
-    }
     snprintf(out->version, sizeof out->version, "%s, CUDA %d.%d", yolk_version(), driver / 1000, driver % 1000 / 10);
     out->available = true;
 }
@@ -140,11 +137,12 @@ static yolk_status finish(yk_exec *e, const yk_graph *g, const yk_compile_option
         status = yk_cuda_finder_make(e, g, options->detect);
     for (int i = 0; i < e->slot_count && status == YOLK_OK; i++)
         status = yk_cuda_slot_make(e, &e->slots[i]);
+    name_device(e->device, device, sizeof device);
     if (status == YOLK_OK)
         yk_log(YOLK_LOG_INFO, "cuda: %lldx%lldx%lld, %s, %s%s; %.1f MB of weights, %.1f MB of feature maps",
-               (long long)p->size[0], (long long)p->size[1], (long long)p->size[2],
-               name_device(e->device, device, sizeof device), e->program->half ? "fp16" : "fp32", how,
-               1e-6 * (double)e->program->constant_bytes, 1e-6 * (double)p->arena);
+               (long long)p->size[0], (long long)p->size[1], (long long)p->size[2], device,
+               e->program->half ? "fp16" : "fp32", how, 1e-6 * (double)e->program->constant_bytes,
+               1e-6 * (double)p->arena);
     return status;
 }
 
@@ -198,8 +196,8 @@ static void fingerprint(int device, const yk_compile_options *options, char *tex
     int driver = 0;
     (void)options; /* a form says itself what it computes in */
     cudaDriverGetVersion(&driver);
-    snprintf(text, size, "yolk %s, %s, CUDA %d.%d", yolk_version(), name_device(device, name, sizeof name),
-             driver / 1000, driver % 1000 / 10);
+    name_device(device, name, sizeof name);
+    snprintf(text, size, "yolk %s, %s, driver of CUDA %d.%d", yolk_version(), name, driver / 1000, driver % 1000 / 10);
 }
 
 static int slot_count(const yk_exec *e)
@@ -249,11 +247,12 @@ const yk_backend yk_backend_cuda = {
     .kind = "cuda",
     .description = "yolk's own kernels on NVIDIA GPUs",
     .gains_from_batch = true,
-    .floats_only = true,
     .score = SCORE,
     .probe = probe,
     .device_count = device_count,
+    .device_name = name_device,
     .free_memory = free_memory,
+    .check = yk_cuda_program_check,
     .compile = compile,
     .destroy = destroy,
     .slot_count = slot_count,

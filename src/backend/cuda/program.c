@@ -213,7 +213,8 @@ static bool has_attention(const yk_plan *p)
     return true;
 }
 
-yolk_status yk_cuda_program_make(const yk_graph *g, bool half, yk_cuda_program **out)
+/* All but the constants. */
+static yolk_status make_plan(const yk_graph *g, bool half, yk_cuda_program **out)
 {
     yk_plan_options options = {.align = ALIGN,
                                .channels = YK_CUDA_CHUNK,
@@ -233,11 +234,25 @@ yolk_status yk_cuda_program_make(const yk_graph *g, bool half, yk_cuda_program *
     }
     if (status == YOLK_OK)
         status = prepare(p, NULL);
-    if (status == YOLK_OK)
-        status = yk_cuda_program_pack(p);
-    if (status != YOLK_OK)
-        yk_cuda_program_destroy(&p);
     *out = p;
+    return status;
+}
+
+yolk_status yk_cuda_program_check(const yk_graph *g)
+{
+    yk_cuda_program *p;
+    const yolk_status status = make_plan(g, true, &p);
+    yk_cuda_program_destroy(&p);
+    return status;
+}
+
+yolk_status yk_cuda_program_make(const yk_graph *g, bool half, yk_cuda_program **out)
+{
+    yolk_status status = make_plan(g, half, out);
+    if (status == YOLK_OK)
+        status = yk_cuda_program_pack(*out);
+    if (status != YOLK_OK)
+        yk_cuda_program_destroy(out);
     return status;
 }
 

@@ -26,6 +26,8 @@ enum { YK_CUDA_OUTPUTS = 2 * YK_MAX_LEVELS }; /* at most */
 
 /* Of a bound graph, which must stay until the program has settled, on the current device. */
 yolk_status yk_cuda_program_make(const yk_graph *g, bool half, yk_cuda_program **out);
+/* Whether there are kernels for all of it: the sentence of yk_cuda_program_make() when not. */
+yolk_status yk_cuda_program_check(const yk_graph *g);
 /* Lets go of what the graph holds. */
 void yk_cuda_program_settle(yk_cuda_program *p);
 void yk_cuda_program_destroy(yk_cuda_program **program); /* &NULL allowed */

@@ -9,7 +9,7 @@
 
 #include "detect/rank.h"
 
-enum { SLOTS = 2 };
+enum { SLOTS = 2, SCORE = 1000 };
 
 typedef struct device {
     yk_dummy_device settings;
@@ -135,7 +135,8 @@ static void probe(yk_probe *out)
 {
     enter();
     const bool half = world.count > 0 && world.devices[0].settings.half;
-    *out = (yk_probe){.available = world.count > 0, .half = half, .half_first = half};
+    const bool first = world.count > 0 && world.devices[0].settings.first;
+    *out = (yk_probe){.available = world.count > 0, .half = half, .half_first = half, .score = first ? SCORE : 0};
     if (world.count == 0)
         snprintf(out->reason, sizeof out->reason, "%s", world.reason);
     snprintf(out->device, sizeof out->device, "%d simulated devices", world.count);
@@ -148,6 +149,11 @@ static int device_count(void)
     int count = world.count;
     leave();
     return count;
+}
+
+static void device_name(int index, char *text, size_t size)
+{
+    snprintf(text, size, "simulated device %d", index);
 }
 
 static uint64_t left_on(const device *d)
@@ -299,9 +305,24 @@ fail:
     return status;
 }
 
+static yolk_status check(const yk_graph *g)
+{
+    enter();
+    const char *refuses = world.count > 0 ? world.devices[0].settings.refuses : NULL;
+    leave();
+    for (int i = 0; refuses && i < g->node_count; i++) {
+        if (strcmp(yk_op_name(g->nodes[i].op), refuses) == 0)
+            return yk_fail(YOLK_ERROR_UNSUPPORTED, "layer \"%s\": there is no simulated kernel for the operator %s",
+                           g->nodes[i].name, refuses);
+    }
+    return YOLK_OK;
+}
+
 static yolk_status compile(const yk_graph *g, const yk_compile_options *options, yk_exec **out)
 {
-    return make(g, options, NULL, 0, out);
+    *out = NULL;
+    const yolk_status status = check(g);
+    return status == YOLK_OK ? make(g, options, NULL, 0, out) : status;
 }
 
 static yolk_status load(const void *bytes, size_t size, const yk_graph *g, const yk_compile_options *options,
@@ -473,9 +494,12 @@ const yk_backend yk_backend_dummy = {
     .description = "devices that do not exist, for tests",
     .gains_from_batch = true,
     .for_tests = true,
+    .score = SCORE,
     .probe = probe,
     .device_count = device_count,
+    .device_name = device_name,
     .free_memory = free_memory,
+    .check = check,
     .compile = compile,
     .destroy = destroy,
     .slot_count = slot_count,

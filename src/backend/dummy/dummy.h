@@ -22,6 +22,9 @@ typedef struct yk_dummy_device {
     bool pictures;
     long candidates;
     long lives; /* batches after which the device is lost; -1: it is never */
+    /* Of the first device, for all of them. */
+    bool first;          /* "auto" takes it before any other backend */
+    const char *refuses; /* operator that it has no kernel for; NULL: it has all */
 } yk_dummy_device;
 
 /* Replaces all devices, in their first state. `count` 0: those of $YOLK_DUMMY again. */

@@ -19,23 +19,31 @@ typedef enum name {
     HALF,
     PICTURES,
     CANDIDATES,
+    FIRST,
+    REFUSES,
     NAMES
 } name;
 
-static const char *const names[NAMES] = {"devices", "memory",      "frame",     "network",  "slots",
-                                         "ms",      "oom-compile", "oom-start", "oom-wait", "lost",
-                                         "half",    "pictures",    "candidates"};
+static const char *const names[NAMES] = {"devices", "memory",      "frame",      "network",  "slots",
+                                         "ms",      "oom-compile", "oom-start",  "oom-wait", "lost",
+                                         "half",    "pictures",    "candidates", "first",    "refuses"};
 
-/* A whole number, with K, M or G behind it for powers of 1024. */
-static bool parse_value(const char *text, size_t length, int64_t *out)
+/* A whole number, with K, M or G behind it for powers of 1024; or an operator by its name. */
+static bool parse_value(name which, const char *text, size_t length, int64_t *out)
 {
     static const char units[] = "KMG";
     char number[24];
     int shift = 0;
+    yk_op op;
     if (length == 0 || length >= sizeof number)
         return false;
     memcpy(number, text, length);
     number[length] = '\0';
+    if (which == REFUSES) {
+        const bool known = yk_op_find(number, &op);
+        *out = known ? (int64_t)op : 0;
+        return known;
+    }
     const char *unit = strchr(units, number[length - 1]);
     if (unit) {
         shift = 10 * (int)(unit - units + 1);
@@ -51,7 +59,7 @@ static bool store(yk_dummy_device *d, name which, int64_t value)
 {
     static const int64_t most[NAMES] = {YK_MAX_DEVICES, INT64_MAX, INT64_MAX >> 20, INT64_MAX >> 1, 64, 60000,
                                         1 << 30,        1 << 30,   1 << 30,         1 << 30,        1,  1,
-                                        1 << 30};
+                                        1 << 30,        1,         YK_OP_COUNT};
     if (value > most[which])
         return false;
     switch (which) {
@@ -91,6 +99,12 @@ static bool store(yk_dummy_device *d, name which, int64_t value)
     case CANDIDATES:
         d->candidates = (long)value;
         break;
+    case FIRST:
+        d->first = value != 0;
+        break;
+    case REFUSES:
+        d->refuses = yk_op_name((yk_op)value);
+        break;
     case DEVICES:
     case NAMES:
         break;
@@ -113,7 +127,7 @@ static bool parse_setting(const char *text, size_t length, int *count, yk_dummy_
         return false;
     for (int i = 0; i < YK_MAX_DEVICES; i++) {
         const char *slash = memchr(value, '/', (size_t)(end - value));
-        if (!parse_value(value, (size_t)((slash ? slash : end) - value), &number) ||
+        if (!parse_value((name)which, value, (size_t)((slash ? slash : end) - value), &number) ||
             !store(&out[i], (name)which, number))
             return false;
         if (which == DEVICES) {
@@ -136,8 +150,8 @@ int yk_dummy_parse(const char *text, yk_dummy_device out[YK_MAX_DEVICES])
         if (!parse_setting(p, length, &count, out)) {
             yk_fail(YOLK_ERROR_INVALID_ARGUMENT,
                     "YOLK_DUMMY: '%.*s' is not allowed; it must be NAME=VALUE[/VALUE...] with a name of devices, "
-                    "memory, frame, network, slots, ms, oom-compile, oom-start, oom-wait, lost, half, pictures and "
-                    "candidates",
+                    "memory, frame, network, slots, ms, oom-compile, oom-start, oom-wait, lost, half, pictures, "
+                    "candidates, first and refuses",
                     (int)YK_MIN(length, 60), p);
             return 0;
         }
