@@ -1,7 +1,8 @@
 /* Times a network on the GPU, alone: what the device does between its input and its outputs being there.
  *
  * usage: network_gpu MODEL HEIGHT WIDTH BATCH fp16|fp32 [untuned]
- * Prints one JSON object: compile_s, load_s (of what was compiled), memory_mb (beyond the bare context), steps. Then
+ * Prints one JSON object: compile_s, load_s (of what was compiled), memory_mb (beyond the bare context), steps,
+ * bound_ms (what the card's memory and its tensor cores would take at their peak, step by step). Then
  * for each line with a number N on its input one more: median_ms and least_ms of N runs. A line "steps" gives a table
  * of steps, each timed by itself. */
 #include <stdio.h>
@@ -29,6 +30,26 @@ static size_t device_memory(void)
     return total - available;
 }
 
+/* What the card does at its peak, from its clocks: 989 TFLOP/s and 3.35 TB/s for an H100 SXM. */
+static yk_device_peak peak_of(int device)
+{
+    int clock = 0, memory_clock = 0, bus = 0, processors = 0, major = 0, minor = 0;
+    cudaDeviceGetAttribute(&clock, cudaDevAttrClockRate, device); /* kHz */
+    cudaDeviceGetAttribute(&memory_clock, cudaDevAttrMemoryClockRate, device);
+    cudaDeviceGetAttribute(&bus, cudaDevAttrGlobalMemoryBusWidth, device); /* bits, two a clock */
+    cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
+    cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+    cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
+    /* Operations of 16-bit floats, summed in 32 bits, that a multiprocessor's tensor cores do a clock. */
+    const int each = major == 9 || major == 10  ? 4096
+                     : major == 8 && minor == 0 ? 2048
+                     : major == 8 && minor == 9 ? 1024
+                                                : 512;
+    const double operations = 1e3 * clock * processors * each;
+    return (yk_device_peak){
+        .bytes = 2e3 * memory_clock * (bus / 8), .operations = operations, .byte_operations = 2 * operations};
+}
+
 enum { MOST = 10000 };
 
 static yolk_status time_network(yk_exec *e, int runs)
@@ -44,7 +65,7 @@ static yolk_status time_network(yk_exec *e, int runs)
 }
 
 /* Each step twenty times in a row; the time of one is a twentieth, with the launch that it costs outside of a graph. */
-static yolk_status time_steps(const yk_cuda_program *p)
+static yolk_status time_steps(const yk_cuda_program *p, const yk_device_peak *peak)
 {
     enum { TIMES = 20 };
     uint8_t *arena = NULL, *input = NULL;
@@ -59,7 +80,7 @@ static yolk_status time_steps(const yk_cuda_program *p)
     yk_cuda_program_bind(p, arena, input, outputs, data);
     if (status == YOLK_OK)
         status = yk_cuda_program_run(p, data, stream);
-    double sum = 0;
+    double sum = 0, sum_least = 0;
     for (int i = 0; i < p->plan->step_count && status == YOLK_OK; i++) {
         const yk_step *s = &p->plan->steps[i];
         cudaGraph_t graph;
@@ -81,22 +102,18 @@ static yolk_status time_steps(const yk_cuda_program *p)
         const yk_plan_tensor *x = &p->plan->tensors[s->inputs[0]], *y = &p->plan->tensors[s->outputs[0]];
         const double us = 1e3 * (double)ms / TIMES;
         char in[96], out[96];
-        double flops = 0;
-        const double in_bytes = (double)yk_shape_count(&x->shape) * (x->type == YK_U8 ? 1 : p->half ? 2 : 4);
-        const double out_bytes =
-            (double)yk_shape_count(&y->shape) * (yk_plan_is_output(p->plan, s->outputs[0]) || !p->half ? 4 : 2);
-        if (p->actions[i].conv)
-            flops = 2.0 * (double)yk_shape_count(&y->shape) * (double)(x->shape.dims[1] / s->attrs.groups) *
-                    s->attrs.kernel[0] * s->attrs.kernel[1];
+        const yk_step_cost cost = yk_plan_step_cost(p->plan, s);
+        const double least = 1e6 * yk_step_seconds(cost, peak);
         yk_shape_text(&x->shape, in);
         yk_shape_text(&y->shape, out);
         sum += us;
-        printf("%3d %8.2f us %7.1f GB/s %7.2f TFLOP/s  %-16s %-18s %s -> %s k%d s%d g%d %s\n", i, us,
-               (in_bytes + out_bytes) / us / 1e3, flops / us / 1e6, p->actions[i].conv ? p->actions[i].conv->name : "",
-               s->kind == YK_STEP_NODE ? yk_op_name(s->op) : "copy", in, out, s->attrs.kernel[0], s->attrs.stride[0],
-               s->attrs.groups, s->name);
+        sum_least += least;
+        printf("%3d %8.2f us %7.2f us at least %7.1f GB/s %7.2f TFLOP/s  %-16s %-18s %s -> %s k%d s%d g%d %s\n", i, us,
+               least, cost.bytes / us / 1e3, cost.operations / us / 1e6,
+               p->actions[i].conv ? p->actions[i].conv->name : "", s->kind == YK_STEP_NODE ? yk_op_name(s->op) : "copy",
+               in, out, s->attrs.kernel[0], s->attrs.stride[0], s->attrs.groups, s->name);
     }
-    printf("sum %.1f us\n", sum);
+    printf("sum %.1f us, %.1f us at least\n", sum, sum_least);
     yk_cuda_memory_free(p->plan, &arena, &input, outputs);
     cudaEventDestroy(before);
     cudaEventDestroy(after);
@@ -122,6 +139,7 @@ int main(int argc, char **argv)
     int status = 1;
     cudaFree(NULL);
     const size_t bare = device_memory();
+    const yk_device_peak peak = peak_of(0);
     uint64_t start = yk_now_ns();
     if (yk_import_file(argv[1], &(yk_import_options){0}, &graph) || yk_graph_bind(graph, batch, height, width) ||
         b->compile(graph, &options, &exec))
@@ -145,13 +163,15 @@ int main(int argc, char **argv)
         goto fail;
     printf(
         "{\"model\": \"%s\", \"height\": %d, \"width\": %d, \"batch\": %d, \"precision\": \"%s\", \"compile_s\": %.3f, "
-        "\"load_s\": %.4f, \"first_s\": %.4f, \"engine_mb\": %.1f, \"memory_mb\": %.1f, \"steps\": %d}\n",
+        "\"load_s\": %.4f, \"first_s\": %.4f, \"engine_mb\": %.1f, \"memory_mb\": %.1f, \"steps\": %d, \"bound_ms\": "
+        "%.5f}\n",
         yk_base_name(argv[1]), height, width, batch, argv[5], compile_s, load_s, seconds_since(start),
-        1e-6 * (double)saved.size, 1e-6 * (double)(device_memory() - bare), yk_cuda_program_of(exec)->plan->step_count);
+        1e-6 * (double)saved.size, 1e-6 * (double)(device_memory() - bare), yk_cuda_program_of(exec)->plan->step_count,
+        1e3 * yk_plan_seconds(yk_cuda_program_of(exec)->plan, &peak));
     fflush(stdout);
     while (fgets(line, sizeof line, stdin)) {
-        if ((strncmp(line, "steps", 5) == 0 ? time_steps(yk_cuda_program_of(exec)) : time_network(exec, atoi(line))) !=
-            YOLK_OK)
+        if ((strncmp(line, "steps", 5) == 0 ? time_steps(yk_cuda_program_of(exec), &peak)
+                                            : time_network(exec, atoi(line))) != YOLK_OK)
             goto fail;
         fflush(stdout);
     }

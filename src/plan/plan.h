@@ -43,8 +43,10 @@ typedef enum yk_step_kind {
 } yk_step_kind;
 
 /* Of the pixels of each picture to one another: from a feature map whose channels are queries, keys and values to one
- * of heads * value_depth channels. For each head softmax(scale * q^T k) v. All in channels. */
+ * of heads * value_depth channels. For each head softmax(scale * q^T k) v. All in channels. The pixels are cut into
+ * areas one after the other, each of which attends to itself only. */
 typedef struct yk_attention {
+    int areas;                     /* 1: all pixels are one */
     int heads, depth, value_depth; /* depth: of a query and of a key */
     int q, k, v;                   /* where those of the first head begin */
     int head, value_head;          /* from those of one head to those of the next one */
@@ -119,6 +121,22 @@ int64_t yk_plan_root_bytes(const yk_plan *p, const yk_plan_tensor *root, bool in
  * or writes. Views of a root that have no channel or element in common do not meet. */
 bool yk_plan_depends(const yk_plan *p, int b, int a);
 yolk_status yk_plan_dump(const yk_plan *p, yk_buffer *out);
+
+/* ---- plan_cost.c: a lower bound, to judge kernels by ---- */
+
+typedef struct yk_step_cost {
+    double bytes, operations; /* each input read and each output written once; a multiplication and an addition are 2 */
+    bool in_bytes;            /* 8-bit numbers are multiplied */
+} yk_step_cost;
+yk_step_cost yk_plan_step_cost(const yk_plan *p, const yk_step *s);
+
+/* What a device can do in a second. */
+typedef struct yk_device_peak {
+    double bytes, operations, byte_operations; /* of 8-bit numbers */
+} yk_device_peak;
+/* The larger of the time for moving and that for computing; for a plan the sum over its steps. */
+double yk_step_seconds(yk_step_cost cost, const yk_device_peak *peak);
+double yk_plan_seconds(const yk_plan *p, const yk_device_peak *peak);
 
 /* ---- plan_eval.c: steps by plain loops, the truth for all runners ---- */
 /* Computes one step. data[i] is where tensor i's first element is; views have their own pointer into their root. */

@@ -13,6 +13,10 @@
 #include "plan/plan_build.h"
 #include "plan/plan_eval.h"
 
+/* Of queries, keys and values: pictures x areas x heads x pixels x channels, or RANK of them where there are no areas.
+ */
+enum { AREAS = 1, HEADS, PIXELS, CHANNELS, RANK = 4 };
+
 typedef struct view {
     int base; /* the tensor that is seen */
     int rank;
@@ -135,20 +139,38 @@ static view find(const yk_plan *p, int tensor)
     }
 }
 
-/* Pictures x heads x pixels x channels of a feature map: where in its channels the heads lie. */
+/* With a dimension for areas, of which there is one where there was none. */
+static view with_areas(view v)
+{
+    if (v.rank != RANK)
+        return v;
+    memmove(v.dims + AREAS + 1, v.dims + AREAS, (RANK - AREAS) * sizeof *v.dims);
+    memmove(v.strides + AREAS + 1, v.strides + AREAS, (RANK - AREAS) * sizeof *v.strides);
+    v.dims[AREAS] = 1;
+    v.strides[AREAS] = 0;
+    v.rank++;
+    return v;
+}
+
+static bool lies(const view *v, int dim, int64_t stride)
+{
+    return v->dims[dim] == 1 || v->strides[dim] == stride;
+}
+
+/* Pictures x areas x heads x pixels x channels of a feature map: where in its channels the heads lie. */
 static bool is_heads(const yk_plan *p, const view *v, int *start, int *head)
 {
     const yk_plan_tensor *t = &p->tensors[v->base];
-    if (t->layout != YK_LAYOUT_NHWC || t->type != YK_F32 || v->rank != 4)
+    if (t->layout != YK_LAYOUT_NHWC || t->type != YK_F32 || v->rank != RANK + 1)
         return false;
     const int64_t pixels = t->shape.dims[2] * t->shape.dims[3];
     const int64_t *d = v->dims, *s = v->strides;
-    if (d[0] != t->shape.dims[0] || (d[0] > 1 && s[0] != t->shape.dims[1] * pixels) || d[2] != pixels ||
-        (pixels > 1 && s[2] != 1) || (d[3] > 1 && s[3] != pixels) || v->start % pixels != 0 ||
-        (d[1] > 1 && s[1] % pixels != 0) || v->start / pixels >= t->shape.dims[1])
+    if (d[0] != t->shape.dims[0] || d[AREAS] * d[PIXELS] != pixels || !lies(v, 0, t->shape.dims[1] * pixels) ||
+        !lies(v, AREAS, d[PIXELS]) || !lies(v, PIXELS, 1) || !lies(v, CHANNELS, pixels) || v->start % pixels != 0 ||
+        (d[HEADS] > 1 && s[HEADS] % pixels != 0) || v->start / pixels >= t->shape.dims[1])
         return false;
     *start = (int)(v->start / pixels);
-    *head = d[1] > 1 ? (int)(s[1] / pixels) : 0;
+    *head = d[HEADS] > 1 ? (int)(s[HEADS] / pixels) : 0;
     return true;
 }
 
@@ -182,30 +204,41 @@ static bool is_node(const yk_plan *p, int step, yk_op op)
     return step != YK_NONE && p->steps[step].kind == YK_STEP_NODE && p->steps[step].op == op;
 }
 
-static bool turns_last_two(const yk_plan *p, int step)
+/* Whether it brings dimensions into this order, of which there is one digit each. */
+static bool reorders(const yk_plan *p, int step, const char *order)
 {
-    const int64_t *axes = p->steps[step].attrs.axes;
-    return is_node(p, step, YK_OP_TRANSPOSE) && p->steps[step].attrs.axes_count == 4 && axes[0] == 0 && axes[1] == 1 &&
-           axes[2] == 3 && axes[3] == 2;
+    if (!is_node(p, step, YK_OP_TRANSPOSE) || p->steps[step].attrs.axes_count != (int)strlen(order))
+        return false;
+    for (int i = 0; order[i]; i++) {
+        if (p->steps[step].attrs.axes[i] != order[i] - '0')
+            return false;
+    }
+    return true;
 }
 
-/* The step that puts the results into a feature map, all heads' channels one after the other; `turn`: pixels come
- * before channels until then. */
+static bool turns_last_two(const yk_plan *p, int step)
+{
+    return reorders(p, step, "0132") || reorders(p, step, "01243");
+}
+
+/* The step that puts the results into a feature map, all heads' channels one after the other and all areas' pixels;
+ * `turn`: pixels come before channels until then. */
 static int find_result(const yk_plan *p, int tensor, bool turn)
 {
+    const bool areas = p->tensors[tensor].shape.rank > RANK;
     int user = only_user(p, tensor);
-    if (turn) {
-        if (user == YK_NONE || !turns_last_two(p, user))
+    if (turn || areas) {
+        if (!reorders(p, user, !areas ? "0132" : turn ? "02413" : "02314"))
             return YK_NONE;
         tensor = p->steps[user].outputs[0];
         user = only_user(p, tensor);
     }
-    const int64_t *d = p->tensors[tensor].shape.dims;
+    const int64_t *d = p->tensors[tensor].shape.dims, pixels = areas ? d[3] * d[4] : d[3];
     if (!is_node(p, user, YK_OP_RESHAPE))
         return YK_NONE;
     tensor = p->steps[user].outputs[0];
     const yk_shape *map = &p->tensors[tensor].shape;
-    if (map->rank != 4 || map->dims[0] != d[0] || map->dims[1] != d[1] * d[2] || map->dims[2] * map->dims[3] != d[3])
+    if (map->rank != 4 || map->dims[0] != d[0] || map->dims[1] != d[1] * d[2] || map->dims[2] * map->dims[3] != pixels)
         return YK_NONE;
     user = only_user(p, tensor);
     return user != YK_NONE && p->steps[user].kind == YK_STEP_COPY &&
@@ -221,7 +254,7 @@ static int match(const yk_plan *p, int index, yk_attention *a, int *map)
     const yk_step *softmax = &p->steps[index];
     const int rank = p->tensors[softmax->inputs[0]].shape.rank;
     const int scores = yk_plan_writer(p, softmax->inputs[0]), axis = softmax->attrs.axis;
-    if (rank != 4 || (axis != -1 && axis != rank - 1) || scores == YK_NONE)
+    if (rank < RANK || rank > RANK + 1 || (axis != -1 && axis != rank - 1) || scores == YK_NONE)
         return YK_NONE;
     /* The scores, and what they are multiplied by. */
     const view score = find(p, softmax->inputs[0]);
@@ -231,7 +264,8 @@ static int match(const yk_plan *p, int index, yk_attention *a, int *map)
         memcmp(score.dims, same.dims, sizeof same.dims) != 0 ||
         memcmp(score.strides, same.strides, sizeof same.strides) != 0)
         return YK_NONE;
-    const view q = find(p, p->steps[product].inputs[0]), k = turned(find(p, p->steps[product].inputs[1]));
+    const view q = with_areas(find(p, p->steps[product].inputs[0]));
+    const view k = with_areas(turned(find(p, p->steps[product].inputs[1])));
 
     int user = only_user(p, softmax->outputs[0]), chance = softmax->outputs[0];
     const bool was_turned = user != YK_NONE && turns_last_two(p, user);
@@ -246,17 +280,19 @@ static int match(const yk_plan *p, int index, yk_attention *a, int *map)
     if (first == was_turned)
         return YK_NONE;
     view v = find(p, p->steps[user].inputs[first ? 1 : 0]);
-    v = first ? v : turned(v);
+    v = with_areas(first ? v : turned(v));
     const int result = find_result(p, p->steps[user].outputs[0], first);
     int k_head, v_head;
     if (result == YK_NONE || q.base != k.base || q.base != v.base || v.scale != 1 ||
         !is_heads(p, &q, &a->q, &a->head) || !is_heads(p, &k, &a->k, &k_head) || !is_heads(p, &v, &a->v, &v_head) ||
-        a->head != k_head || q.dims[1] != k.dims[1] || q.dims[1] != v.dims[1] || q.dims[3] != k.dims[3])
+        a->head != k_head || q.dims[AREAS] != k.dims[AREAS] || q.dims[AREAS] != v.dims[AREAS] ||
+        q.dims[HEADS] != k.dims[HEADS] || q.dims[HEADS] != v.dims[HEADS] || q.dims[CHANNELS] != k.dims[CHANNELS])
         return YK_NONE;
     a->value_head = v_head;
-    a->heads = (int)q.dims[1];
-    a->depth = (int)q.dims[3];
-    a->value_depth = (int)v.dims[3];
+    a->areas = (int)q.dims[AREAS];
+    a->heads = (int)q.dims[HEADS];
+    a->depth = (int)q.dims[CHANNELS];
+    a->value_depth = (int)v.dims[CHANNELS];
     a->scale = score.scale * q.scale * k.scale;
     *map = q.base;
     return result;
@@ -297,23 +333,23 @@ void yk_plan_fuse_attention(yk_plan *p)
 
 /* ---- by plain loops ---- */
 
-/* One query's result. `scores` has room for one a pixel. */
-static void attend(const yk_attention *a, int64_t pixels, const float *q, const float *k, const float *v, int64_t query,
-                   float *scores, float *out)
+/* One query's result among `count` of the map's pixels. `scores` has room for one a pixel. */
+static void attend(const yk_attention *a, int64_t pixels, int64_t count, const float *q, const float *k, const float *v,
+                   int64_t query, float *scores, float *out)
 {
     float most = -INFINITY, sum = 0;
-    for (int64_t i = 0; i < pixels; i++) {
+    for (int64_t i = 0; i < count; i++) {
         float x = 0;
         for (int c = 0; c < a->depth; c++)
             x += q[c * pixels + query] * k[c * pixels + i];
         scores[i] = x * a->scale;
         most = YK_MAX(most, scores[i]);
     }
-    for (int64_t i = 0; i < pixels; i++)
+    for (int64_t i = 0; i < count; i++)
         sum += scores[i] = expf(scores[i] - most);
     for (int c = 0; c < a->value_depth; c++) {
         float x = 0;
-        for (int64_t i = 0; i < pixels; i++)
+        for (int64_t i = 0; i < count; i++)
             x += scores[i] * v[c * pixels + i];
         out[c * pixels + query] = x / sum;
     }
@@ -321,17 +357,19 @@ static void attend(const yk_attention *a, int64_t pixels, const float *q, const 
 
 yolk_status yk_plan_eval_attention(const yk_attention *a, const yk_shape *shape, const float *in, float *out)
 {
-    const int64_t pixels = shape->dims[2] * shape->dims[3];
+    const int64_t pixels = shape->dims[2] * shape->dims[3], each = pixels / a->areas;
     float *scores = yk_calloc((size_t)pixels, sizeof *scores);
     if (!scores)
         return YOLK_ERROR_OUT_OF_MEMORY;
     for (int64_t n = 0; n < shape->dims[0]; n++) {
         for (int h = 0; h < a->heads; h++) {
-            const float *map = in + n * shape->dims[1] * pixels;
-            for (int64_t query = 0; query < pixels; query++)
-                attend(a, pixels, map + (a->q + h * a->head) * pixels, map + (a->k + h * a->head) * pixels,
-                       map + (a->v + h * a->value_head) * pixels, query, scores,
-                       out + (n * a->heads + h) * a->value_depth * pixels);
+            for (int64_t i = 0; i < pixels; i++) {
+                const int64_t area = i / each * each;
+                const float *map = in + n * shape->dims[1] * pixels + area;
+                attend(a, pixels, each, map + (a->q + h * a->head) * pixels, map + (a->k + h * a->head) * pixels,
+                       map + (a->v + h * a->value_head) * pixels, i - area, scores,
+                       out + (n * a->heads + h) * a->value_depth * pixels + area);
+            }
         }
     }
     yk_free(scores);

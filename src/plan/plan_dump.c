@@ -41,6 +41,8 @@ static void add_tensor(const yk_plan *p, int tensor, yk_buffer *out)
 
 static void add_attention(const yk_attention *a, yk_buffer *out)
 {
+    if (a->areas > 1)
+        yk_buffer_format(out, " areas=%d", a->areas);
     yk_buffer_format(out, " heads=%d depth=%d,%d q=%d k=%d v=%d apart=%d,%d scale=%g", a->heads, a->depth,
                      a->value_depth, a->q, a->k, a->v, a->head, a->value_head, (double)a->scale);
 }

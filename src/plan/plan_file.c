@@ -408,7 +408,8 @@ static bool attention_is_right(const yk_step *s, const yk_plan_tensor *from, con
     const yk_attention *a = &s->attention;
     const int64_t *x = from->shape.dims, *y = to->shape.dims;
     if (from->type != YK_F32 || to->type != YK_F32 || from->layout != YK_LAYOUT_NHWC || to->layout != YK_LAYOUT_NHWC ||
-        a->heads < 1 || a->heads > x[1] || !(a->scale >= -FLT_MAX && a->scale <= FLT_MAX))
+        a->areas < 1 || x[2] * x[3] % a->areas != 0 || a->heads < 1 || a->heads > x[1] ||
+        !(a->scale >= -FLT_MAX && a->scale <= FLT_MAX))
         return false;
     return heads_are_right(a->heads, a->q, a->head, a->depth, x[1]) &&
            heads_are_right(a->heads, a->k, a->head, a->depth, x[1]) &&

@@ -62,6 +62,29 @@ static yk_graph *in_columns(void)
     return g;
 }
 
+/* The picture in `areas` strips, each for itself, as the checkpoints' importer has them; or values times turned
+ * chances.
+ */
+static yk_graph *in_areas(int areas, bool turned)
+{
+    yk_id x, part[3];
+    yk_graph *g = begin(&x);
+    const yk_id qkv = conv(g, x, 3, 96, 1);
+    static const int rows[] = {0, 3, 1, 4, 2}, columns[] = {0, 3, 1, 2, 4};
+    for (int i = 0; i < 3; i++) {
+        part[i] = yk_build_slice(g, qkv, 1, 32 * i, 32 * (i + 1), "part");
+        part[i] = yk_build_reshape(g, part[i], (int64_t[]){YK_DIM_COPY, 2, 16, areas, YK_DIM_INFER}, 5, 0, "heads");
+        part[i] = yk_build_transpose(g, part[i], i == 1 || (i == 2 && turned) ? columns : rows, 5, "split");
+    }
+    yk_id chances = yk_build_softmax(g, yk_build_binary(g, YK_OP_MATMUL, part[0], part[1], "scores"), 4, "chances");
+    if (turned)
+        chances = yk_build_transpose(g, chances, (int[]){0, 1, 2, 4, 3}, 5, "turned");
+    yk_id y = yk_build_binary(g, YK_OP_MATMUL, turned ? part[2] : chances, turned ? chances : part[2], "values");
+    y = map_of(g, yk_build_transpose(g, y, turned ? (int[]){0, 2, 3, 1, 4} : (int[]){0, 2, 4, 1, 3}, 5, "joined"), 32);
+    assert_ok(yk_graph_add_output(g, conv(g, y, 32, 5, 3)));
+    return g;
+}
+
 /* Keys that are no channels of the map that queries are of. */
 static yk_graph *of_two_maps(void)
 {
@@ -127,6 +150,15 @@ static void columns(void **unused)
     check(in_columns(), 1);
 }
 
+/* Of 7 x 5 pixels. */
+static void areas(void **unused)
+{
+    (void)unused;
+    check(in_areas(5, false), 1);
+    check(in_areas(7, true), 1);
+    check(in_areas(1, false), 1);
+}
+
 static void what_is_of_two_maps_stays_as_it_is(void **unused)
 {
     (void)unused;
@@ -146,11 +178,11 @@ static void heads_outside_of_the_map_are_refused(void **unused)
     while (s->kind != YK_STEP_ATTENTION)
         s++;
     const yk_attention good = s->attention;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 7; i++) {
         yk_buffer saved = {0};
         s->attention = good;
-        int *const fields[] = {&s->attention.q,     &s->attention.k,     &s->attention.v,
-                               &s->attention.depth, &s->attention.heads, &s->attention.value_head};
+        int *const fields[] = {&s->attention.q,     &s->attention.k,          &s->attention.v,    &s->attention.depth,
+                               &s->attention.heads, &s->attention.value_head, &s->attention.areas};
         *fields[i] += 90;
         assert_ok(yk_plan_write(p, &saved));
         assert_fails(yk_plan_read(saved.data, saved.size, &again), YOLK_ERROR_DAMAGED, "does not fit");
@@ -165,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows),
         cmocka_unit_test(columns),
+        cmocka_unit_test(areas),
         cmocka_unit_test(what_is_of_two_maps_stays_as_it_is),
         cmocka_unit_test(heads_outside_of_the_map_are_refused),
     };

@@ -215,9 +215,10 @@ static void describe_attention(const yk_plan *p, const yk_step *s, void *const *
                                .k = map + a->k,
                                .v = map + a->v,
                                .out = data ? data[s->outputs[0]] : nowhere(),
-                               .batch = (int)x->shape.dims[0],
+                               /* Pictures lie end to end: an area is as good as one. */
+                               .batch = (int)x->shape.dims[0] * a->areas,
                                .heads = a->heads,
-                               .pixels = (int)(x->shape.dims[2] * x->shape.dims[3]),
+                               .pixels = (int)(x->shape.dims[2] * x->shape.dims[3]) / a->areas,
                                .depth = a->depth,
                                .value_depth = a->value_depth,
                                .pixel = (int)x->pixel,
