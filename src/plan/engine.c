@@ -1,4 +1,5 @@
 /* Opening an engine file: nothing of it is used before its hash was found right. */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@ struct yk_engine {
     const uint8_t *sections;
     yk_engine_table table;
     _Atomic bool verified[YK_ENGINE_FORMS + 1];
+    pthread_mutex_t mutex;               /* guards what follows */
+    uint8_t *whole[YK_ENGINE_FORMS + 1]; /* forms that were put together; NULL */
 };
 
 const uint8_t yk_engine_magic[8] = {0x89, 'Y', 'O', 'L', 'K', '\r', '\n', 0x1a};
@@ -41,6 +44,26 @@ void yk_engine_hash(const uint8_t start[YK_ENGINE_HASHED], const void *header, s
 
 /* ---- opening ---- */
 
+/* Each inside the section itself or one before it. */
+static bool pieces_fit(const yk_engine_table *t, int index)
+{
+    const yk_engine_place *p = &t->places[index];
+    uint64_t total = 0;
+    for (int i = 0; i < p->piece_count; i++) {
+        const yk_engine_piece *piece = &p->pieces[i];
+        int in = 0;
+        while (in <= index &&
+               !(piece->offset >= t->places[in].offset && piece->offset - t->places[in].offset < t->places[in].size))
+            in++;
+        if (in > index || piece->size < 1 ||
+            piece->size > t->places[in].size - (piece->offset - t->places[in].offset) ||
+            piece->size > YK_ENGINE_FORM_LIMIT - total)
+            return false;
+        total += piece->size;
+    }
+    return true;
+}
+
 /* One after the other, with zeros between, to the very end: no byte of the file lies outside. */
 static bool places_fit(const yk_engine_table *t, uint64_t total)
 {
@@ -50,6 +73,10 @@ static bool places_fit(const yk_engine_table *t, uint64_t total)
         if (p->offset != YK_ENGINE_ALIGN(end) || p->size > total || p->offset > total - p->size)
             return false;
         end = p->offset + p->size;
+    }
+    for (int i = 0; i <= t->form_count; i++) {
+        if (!pieces_fit(t, i))
+            return false;
     }
     return end == total;
 }
@@ -100,6 +127,7 @@ yolk_status yk_engine_open_memory(const char *name, const void *bytes, size_t si
     yk_engine *e = yk_calloc(1, sizeof *e);
     if (!e)
         return YOLK_ERROR_OUT_OF_MEMORY;
+    pthread_mutex_init(&e->mutex, NULL);
     e->name = yk_strdup(name);
     yolk_status status = e->name ? read_file(e, bytes, size) : YOLK_ERROR_OUT_OF_MEMORY;
     if (status != YOLK_OK) {
@@ -125,8 +153,20 @@ yolk_status yk_engine_open(const char *path, yk_engine **out)
     return status;
 }
 
+/* Lets go of what was put together. */
+static void forget(yk_engine *e)
+{
+    pthread_mutex_lock(&e->mutex);
+    for (int i = 0; i <= YK_ENGINE_FORMS; i++) {
+        yk_free(e->whole[i]);
+        e->whole[i] = NULL;
+    }
+    pthread_mutex_unlock(&e->mutex);
+}
+
 void yk_engine_idle(const yk_engine *e)
 {
+    forget((yk_engine *)e);
     yk_map_idle(&e->map);
 }
 
@@ -136,6 +176,9 @@ void yk_engine_close(yk_engine **engine)
     *engine = NULL;
     if (!e)
         return;
+    forget(e);
+    pthread_mutex_destroy(&e->mutex);
+    yk_engine_places_free(&e->table);
     yk_engine_header_free(&e->table.header);
     yk_map_close(&e->map);
     yk_free(e->name);
@@ -168,26 +211,80 @@ int yk_engine_find(const yk_engine *e, const yk_engine_form *wanted)
     return -1;
 }
 
-yolk_status yk_engine_bytes(const yk_engine *engine, int index, const uint8_t **bytes, size_t *size)
+/* Of the section at places[index]. */
+static yolk_status verify(yk_engine *e, int index)
 {
-    yk_engine *e = (yk_engine *)engine; /* whose marks change */
-    const yk_engine_place *p = &e->table.places[index + 1];
+    const yk_engine_place *p = &e->table.places[index];
+    const uint8_t *bytes = e->sections + p->offset;
     char hex[65];
-    *bytes = e->sections + p->offset;
-    *size = (size_t)p->size;
-    if (atomic_load(&e->verified[index + 1]))
+    if (atomic_load(&e->verified[index]))
         return YOLK_OK;
-    yk_sha256_hex(*bytes, *size, hex);
+    yk_sha256_hex(bytes, (size_t)p->size, hex);
     /* Bytes that only fill up are looked at too, so that any change of the file is noticed. */
-    const bool last = index + 1 == e->table.form_count;
+    const bool last = index == e->table.form_count;
     uint64_t filled = p->size;
-    while (!last && filled < YK_ENGINE_ALIGN(p->size) && (*bytes)[filled] == 0)
+    while (!last && filled < YK_ENGINE_ALIGN(p->size) && bytes[filled] == 0)
         filled++;
     if (strcmp(hex, p->sha256) != 0 || (!last && filled != YK_ENGINE_ALIGN(p->size)))
         return yk_fail(YOLK_ERROR_DAMAGED, "%s: the engine is damaged: %s is not as it was written", e->name,
-                       index < 0 ? "the model in it" : "a compiled form in it");
-    atomic_store(&e->verified[index + 1], true);
+                       index == 0 ? "the model in it" : "a compiled form in it");
+    atomic_store(&e->verified[index], true);
     return YOLK_OK;
+}
+
+static uint64_t whole_size(const yk_engine_place *p)
+{
+    uint64_t size = p->piece_count > 0 ? 0 : p->size;
+    for (int i = 0; i < p->piece_count; i++)
+        size += p->pieces[i].size;
+    return size;
+}
+
+/* Puts a form together, with the mutex held. */
+static yolk_status put_together(yk_engine *e, int index)
+{
+    const yk_engine_place *p = &e->table.places[index];
+    uint8_t *to = e->whole[index] = yk_alloc((size_t)whole_size(p));
+    if (!to)
+        return YOLK_ERROR_OUT_OF_MEMORY;
+    for (int i = 0; i < p->piece_count; i++) {
+        memcpy(to, e->sections + p->pieces[i].offset, (size_t)p->pieces[i].size);
+        to += p->pieces[i].size;
+    }
+    return YOLK_OK;
+}
+
+/* Whether a piece of it lies in the section at places[other]. */
+static bool borrows(const yk_engine_table *t, int index, int other)
+{
+    const yk_engine_place *p = &t->places[index], *o = &t->places[other];
+    for (int i = 0; i < p->piece_count; i++) {
+        if (p->pieces[i].offset >= o->offset && p->pieces[i].offset - o->offset < o->size)
+            return true;
+    }
+    return index == other;
+}
+
+yolk_status yk_engine_bytes(const yk_engine *engine, int index, const uint8_t **bytes, size_t *size)
+{
+    yk_engine *e = (yk_engine *)engine; /* whose marks change */
+    const int place = index + 1;
+    const yk_engine_place *p = &e->table.places[place];
+    yolk_status status = YOLK_OK;
+    *bytes = e->sections + p->offset;
+    *size = (size_t)whole_size(p);
+    for (int i = 0; i <= place && status == YOLK_OK; i++) {
+        if (borrows(&e->table, place, i))
+            status = verify(e, i);
+    }
+    if (status != YOLK_OK || p->piece_count == 0)
+        return status;
+    pthread_mutex_lock(&e->mutex);
+    if (!e->whole[place])
+        status = put_together(e, place);
+    *bytes = e->whole[place];
+    pthread_mutex_unlock(&e->mutex);
+    return status;
 }
 
 void yk_engine_bind(const yk_engine *e, size_t index)

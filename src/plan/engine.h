@@ -55,6 +55,7 @@ typedef struct yk_engine_header {
 } yk_engine_header;
 
 /* Bytes that go into a file. */
+/* What forms have in common is stored once. */
 typedef struct yk_engine_part {
     const yk_engine_form *form; /* NULL: the model as ONNX, which comes first */
     const void *bytes;
@@ -82,7 +83,8 @@ const yk_engine_form *yk_engine_form_at(const yk_engine *e, size_t index);
 /* Index of the form that was compiled for what `wanted` says, or -1. */
 int yk_engine_find(const yk_engine *e, const yk_engine_form *wanted);
 
-/* A section's bytes, verified: the form at `index`, or the model for -1. They live as long as the engine. */
+/* A section's bytes, verified: the form at `index`, or the model for -1. They live until yk_engine_idle() or the
+ * engine's end. */
 yolk_status yk_engine_bytes(const yk_engine *e, int index, const uint8_t **bytes, size_t *size);
 /* Sets shapes of the header's graph as the form has them, as if it was bound. Not while others read them. */
 void yk_engine_bind(const yk_engine *e, size_t index);

@@ -12,7 +12,8 @@ enum {
     YK_ENGINE_START = 64,
     YK_ENGINE_HEADER_LIMIT = 16 << 20,
 };
-#define YK_ENGINE_ALIGN(n) (((uint64_t)(n) + 63) / 64 * 64)
+#define YK_ENGINE_FORM_LIMIT (UINT64_C(1) << 34) /* bytes of a form that is put together */
+#define YK_ENGINE_ALIGN(n)   (((uint64_t)(n) + 63) / 64 * 64)
 
 extern const uint8_t yk_engine_magic[8];
 void yk_engine_hash(const uint8_t start[YK_ENGINE_HASHED], const void *header, size_t size, uint8_t digest[32]);

@@ -137,6 +137,30 @@ static json_t *model_json(const yk_graph *g)
                      (int)g->dynamic_batch, "fp16_weights", (int)g->fp16_source);
 }
 
+void yk_engine_places_free(yk_engine_table *t)
+{
+    for (int i = 0; i <= YK_ENGINE_FORMS; i++) {
+        yk_free(t->places[i].pieces);
+        t->places[i].pieces = NULL;
+        t->places[i].piece_count = 0;
+    }
+}
+
+/* Offset and size of one after the other. */
+static json_t *pieces_json(const yk_engine_place *p)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < p->piece_count; i++) {
+        json_array_append_new(list, json_integer((json_int_t)p->pieces[i].offset));
+        json_array_append_new(list, json_integer((json_int_t)p->pieces[i].size));
+    }
+    /* One that lost a member for want of memory is no list. */
+    if (json_array_size(list) == 2 * (size_t)p->piece_count)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
 static json_t *place_json(const char *name, const yk_engine_place *p)
 {
     return json_pack("{s:s, s:I, s:I, s:s}", "section", name, "offset", (json_int_t)p->offset, "bytes",
@@ -152,6 +176,8 @@ static json_t *form_json(const yk_engine_form *f, const yk_engine_place *p)
                              "half", (int)f->half, "outputs", outputs);
     int failed = json_object_update(root, rest);
     json_decref(rest);
+    if (p->piece_count > 0)
+        failed |= json_object_set_new(root, "pieces", pieces_json(p));
     if (failed) {
         json_decref(root);
         return NULL;
@@ -277,6 +303,27 @@ static bool read_place(const json_t *object, const char *name, yk_engine_place *
     return true;
 }
 
+/* Whether they can be followed is seen when all places are known. */
+static bool read_pieces(const json_t *list, yk_engine_place *out)
+{
+    const size_t count = json_array_size(list) / 2;
+    if (!list)
+        return true;
+    if (!json_is_array(list) || count < 1 || count > YK_ENGINE_PIECES || json_array_size(list) % 2 != 0)
+        return false;
+    for (size_t i = 0; i < 2 * count; i++) {
+        const json_t *number = json_array_get(list, i);
+        if (!json_is_integer(number) || json_integer_value(number) < 0 || json_integer_value(number) > INT64_MAX / 2)
+            return false;
+    }
+    out->pieces = yk_calloc(count, sizeof *out->pieces);
+    for (size_t i = 0; out->pieces && i < count; i++)
+        out->pieces[i] = (yk_engine_piece){(uint64_t)json_integer_value(json_array_get(list, 2 * i)),
+                                           (uint64_t)json_integer_value(json_array_get(list, 2 * i + 1))};
+    out->piece_count = (int)count;
+    return true;
+}
+
 static bool read_anchors(const json_t *list, yk_head *h)
 {
     const size_t count = json_array_size(list), each = h->levels > 0 ? count / (2 * (size_t)h->levels) : 0;
@@ -374,7 +421,8 @@ static bool read_sections(const json_t *list, yk_engine_table *t)
         return false;
     for (size_t i = 1; i < count; i++) {
         const json_t *section = json_array_get(list, i);
-        if (!read_place(section, "compiled", &t->places[i]) || !read_form(section, &t->forms[i - 1]))
+        if (!read_place(section, "compiled", &t->places[i]) || !read_form(section, &t->forms[i - 1]) ||
+            !read_pieces(json_object_get(section, "pieces"), &t->places[i]))
             return false;
         t->form_count = (int)i;
     }
@@ -422,6 +470,10 @@ yolk_status yk_engine_table_read(const char *text, size_t size, yk_engine_table 
     if (!good)
         return yk_fail(YOLK_ERROR_DAMAGED, "the engine's header is not one that yolk writes");
     const yk_engine_header *h = &out->header;
+    for (int i = 0; i <= out->form_count; i++) {
+        if (out->places[i].piece_count > 0 && !out->places[i].pieces)
+            return YOLK_ERROR_OUT_OF_MEMORY;
+    }
     bool whole = h->yolk && h->source.name && h->precision && h->check && h->calibration && h->backend && h->device &&
                  h->fingerprint && h->graph;
     return whole ? YOLK_OK : YOLK_ERROR_OUT_OF_MEMORY;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "plan/engine_file.h"
+#include "plan/engine_share.h"
 
 static void put_le(uint8_t *p, uint64_t value, int bytes)
 {
@@ -12,30 +13,48 @@ static void put_le(uint8_t *p, uint64_t value, int bytes)
         p[i] = (uint8_t)value;
 }
 
-/* Where each part will lie; returns where the last one ends. */
-static uint64_t place_parts(const yk_engine_part *parts, size_t count, yk_engine_table *t)
+/* Bytes of a part that are stored, in its own memory or in `own`. */
+typedef struct section {
+    const void *bytes;
+    yk_buffer own;
+} section;
+
+/* Where each part will lie and what of it; `*end` is where the last one ends. */
+static yolk_status place_parts(const yk_engine_part *parts, size_t count, yk_engine_table *t, section *sections,
+                               uint64_t *end)
 {
-    uint64_t end = 0;
-    for (size_t i = 0; i < count; i++) {
+    yk_engine_share *share = NULL;
+    uint64_t forms = 0;
+    *end = 0;
+    for (size_t i = 0; i < count; i++)
+        forms += parts[i].form ? parts[i].size : 0;
+    yolk_status status = yk_engine_share_make(forms, &share);
+    for (size_t i = 0; i < count && status == YOLK_OK; i++) {
         yk_engine_place *p = &t->places[i];
-        p->offset = YK_ENGINE_ALIGN(end);
+        p->offset = YK_ENGINE_ALIGN(*end);
         p->size = parts[i].size;
-        yk_sha256_hex(parts[i].bytes, parts[i].size, p->sha256);
-        end = p->offset + p->size;
-        if (parts[i].form)
+        if (parts[i].form) {
             t->forms[t->form_count++] = *parts[i].form;
+            status = yk_engine_share_form(share, parts[i].bytes, parts[i].size, p, &sections[i].own);
+        }
+        sections[i].bytes = p->piece_count > 0 ? sections[i].own.data : parts[i].bytes;
+        if (status == YOLK_OK)
+            yk_sha256_hex(sections[i].bytes, (size_t)p->size, p->sha256);
+        *end = p->offset + p->size;
     }
-    return end;
+    yk_engine_share_end(&share);
+    return status;
 }
 
-static yolk_status write_parts(yk_atomic *file, const yk_engine_part *parts, size_t count)
+static yolk_status write_sections(yk_atomic *file, const section *sections, const yk_engine_table *t, size_t count)
 {
     static const uint8_t zeros[64];
     yolk_status status = YOLK_OK;
     for (size_t i = 0; i < count && status == YOLK_OK; i++) {
-        status = yk_atomic_write(file, parts[i].bytes, parts[i].size);
+        const uint64_t size = t->places[i].size;
+        status = yk_atomic_write(file, sections[i].bytes, (size_t)size);
         if (status == YOLK_OK && i + 1 < count)
-            status = yk_atomic_write(file, zeros, (size_t)(YK_ENGINE_ALIGN(parts[i].size) - parts[i].size));
+            status = yk_atomic_write(file, zeros, (size_t)(YK_ENGINE_ALIGN(size) - size));
     }
     return status;
 }
@@ -46,8 +65,11 @@ yolk_status yk_engine_write(const char *path, const yk_engine_header *header, co
     yk_buffer text = {0};
     yk_atomic *file = NULL;
     uint8_t start[YK_ENGINE_START] = {0};
-    uint64_t end = place_parts(parts, count, &table);
-    yolk_status status = yk_engine_table_write(&table, &text);
+    section sections[YK_ENGINE_FORMS + 1] = {{NULL}};
+    uint64_t end;
+    yolk_status status = place_parts(parts, count, &table, sections, &end);
+    if (status == YOLK_OK)
+        status = yk_engine_table_write(&table, &text);
     if (status != YOLK_OK)
         goto fail;
     while (text.size % 64 != 0 && !text.failed)
@@ -70,12 +92,15 @@ yolk_status yk_engine_write(const char *path, const yk_engine_header *header, co
     if (status == YOLK_OK)
         status = yk_atomic_write(file, text.data, text.size);
     if (status == YOLK_OK)
-        status = write_parts(file, parts, count);
+        status = write_sections(file, sections, &table, count);
     if (status == YOLK_OK)
         status = yk_atomic_commit(&file);
 fail:
     yk_atomic_abort(&file);
     yk_buffer_free(&text);
+    for (size_t i = 0; i < count; i++)
+        yk_buffer_free(&sections[i].own);
+    yk_engine_places_free(&table);
     return status;
 }
 

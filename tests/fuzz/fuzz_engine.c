@@ -22,7 +22,10 @@ static void walk(const uint8_t *data, size_t size)
         const uint8_t *bytes;
         size_t length;
         yolk_status status = yk_engine_bytes(e, i, &bytes, &length);
-        if (bytes < data || length > (size_t)(data + size - bytes) || (status != YOLK_OK && !*yolk_last_error()))
+        /* What was put together lies elsewhere. */
+        volatile uint8_t last = status == YOLK_OK && length > 0 ? bytes[length - 1] : 0;
+        (void)last;
+        if ((status != YOLK_OK && !*yolk_last_error()))
             abort();
         if (i < 0)
             continue;

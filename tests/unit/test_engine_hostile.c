@@ -156,6 +156,16 @@ static void values_that_cannot_be_are_refused(void **state)
         {"sections.2.bytes", "13"},
         {"sections.2.bytes", "11"},
         {"sections.1.section", "\"model\""},
+        {"sections.1.pieces", "[]"},
+        {"sections.1.pieces", "3"},
+        {"sections.1.pieces", "[0, 1, 2]"},
+        {"sections.1.pieces", "[0, 0]"},
+        {"sections.1.pieces", "[-1, 2]"},
+        {"sections.1.pieces", "[0, 1.5]"},
+        {"sections.1.pieces", "[0, 9223372036854775807]"},
+        {"sections.1.pieces", "[0, 4611686018427387903]"},
+        {"sections.1.pieces", "[0, 1000]"}, /* beyond its section */
+        {"sections.1.pieces", "[128, 1]"},  /* of one that comes later */
         {"sections.0.section", "\"compiled\""},
         {"sections.0.sha256", "\"ABCD\""},
         {"sections.1.batch", "0"},
