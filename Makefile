@@ -7,6 +7,8 @@ FUZZ_SECONDS ?= 60
 CMAKE_FLAGS ?=
 # 1: the demo without OpenVINO, by yolk's own kernels.
 NATIVE ?=
+# 1: NVIDIA's compiler as well, for the CUDA backend.
+CUDA ?=
 # What each other build is configured with. Instrumented code makes gcc warn of what cannot happen.
 instrumented = -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" -DYOLK_CUDA_ARCHS=
 asan_flags = $(instrumented) -DYOLK_SANITIZE=address,undefined
@@ -17,6 +19,7 @@ install_flags = -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$(PREFIX)" -D
 
 build_in = scripts/build.sh
 native = $(filter-out 0,$(NATIVE))
+cuda = $(filter-out 0,$(CUDA))
 
 .PHONY: all build help setup demo test test-gpu asan tsan fuzz arm lint format docs coverage bench install clean
 
@@ -28,8 +31,8 @@ build: ## the library, build/yolk, examples and tests
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-setup: ## installs the packages and files that building, the demo and the tests need
-	@scripts/setup.sh run test
+setup: ## installs the packages and files that building, the demo and the tests need; CUDA=1: and NVIDIA's compiler
+	@scripts/setup.sh run test $(if $(cuda),cuda)
 
 demo: ## sets up, builds, and finds the objects in a clip: out/demo; NATIVE=1: without OpenVINO
 	@scripts/setup.sh $(if $(native),native,run)

@@ -14,7 +14,8 @@ if ! command -v cmake >/dev/null || ! command -v ninja >/dev/null; then
     echo "build: cmake or ninja is missing; run 'make setup', which installs what is needed" >&2
     exit 1
 fi
-state=$(printf '%s\n' "$PWD" "${CC:-}" "${options[@]}")
+# What set-up has brought since is to be found.
+state=$(printf '%s\n' "$PWD" "${CC:-}" "${options[@]}" "$(ls .deps/cuda/bin/nvcc 2>/dev/null)")
 if [ ! -e "$folder/build.ninja" ] || [ "$(cat "$folder/options" 2>/dev/null)" != "$state" ]; then
     cmake -S . -B "$folder" -G Ninja "${options[@]}" >/dev/null
     printf '%s\n' "$state" >"$folder/options"

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Sets up what yolk needs: Debian packages with apt, and the pinned files of scripts/deps.txt under .deps/.
 #
-#   scripts/setup.sh [run|native] [test] [browser] [lint] [fuzz] [arm] [docs] [coverage] [packages-only|files-only]
+#   scripts/setup.sh [run|native] [test] [browser] [lint] [fuzz] [arm] [docs] [coverage] [cuda]
+#                    [packages-only|files-only]
 #
 # Without arguments it sets up "run": what `make demo` needs. "native" is the same without OpenVINO, for yolk's own
 # kernels alone; an OpenVINO that is there stays. "test" adds, among others, NVIDIA's TensorRT-RTX (95 MB),
-# with which the tests build engines; "browser" adds chromium (140 MB), in which the tests look at reports. It can be
-# stopped and run again at any time; when everything is there it takes a second and no network. YOLK_NO_APT=1 leaves the
-# system's packages alone.
+# with which the tests build engines; "browser" adds chromium (140 MB), in which the tests look at reports; "cuda" adds
+# NVIDIA's compiler nvcc (105 MB), with which the CUDA backend is built where the system has none. It can be stopped and
+# run again at any time; when everything is there it takes a second and no network. YOLK_NO_APT=1 leaves the system's
+# packages alone.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -61,19 +63,19 @@ make_venv() {
     python3 -m venv .deps/venv >&2 || die "python3 -m venv failed; on Debian and Ubuntu: apt-get install python3-venv"
 }
 
-# get_wheel FOLDER REQUIREMENT PLATFORM SHA256 KEEP...: one line of deps.txt. The list of files put in place is
+# get_wheel FOLDER[:PART] REQUIREMENT PLATFORM SHA256 KEEP...: one line of deps.txt. The list of files put in place is
 # written last, under a hash of that line, so that a run cut anywhere is taken up again by the next one.
 get_wheel() {
-    local folder=$1 requirement=$2 platform=$3 sha256=$4 python=312 receipt new file
+    local name=$1 folder=${1%%:*} requirement=$2 platform=$3 sha256=$4 python=312 receipt new file
     shift 4
     [ "${folder##*.cp}" = "$folder" ] || python=${folder##*.cp}
-    receipt=.deps/receipts/$folder-$(printf '%s\n' "$sha256" "$@" | sha256sum | cut -c1-16)
+    receipt=.deps/receipts/$name-$(printf '%s\n' "$sha256" "$@" | sha256sum | cut -c1-16)
     if [ -e "$receipt" ] && (cd ".deps/$folder" && sha256sum --status -c "../../$receipt") 2>/dev/null; then
         return
     fi
     make_venv
     say "downloading $requirement for $folder"
-    new=.deps/new/$folder
+    new=.deps/new/$name
     rm -rf "$new"
     mkdir -p "$new/wheel" "$new/files" .deps/receipts
     printf '%s --hash=sha256:%s\n' "$requirement" "$sha256" >"$new/requirement"
@@ -87,7 +89,7 @@ get_wheel() {
         mv -f "$new/files/$file" ".deps/$folder/$file"
     done
     # What another version had and this one has not goes.
-    for file in .deps/receipts/"$folder"-*; do
+    for file in .deps/receipts/"$name"-*; do
         [ -e "$file" ] || continue
         comm -23 <(sed 's/^[0-9a-f]* [ *]//' "$file" | sort) <(sed 's/^[0-9a-f]* [ *]//' "$new/receipt" | sort) |
             (cd ".deps/$folder" && xargs -r -d '\n' rm -f --)
@@ -116,6 +118,7 @@ get_files() {
         case $folder in '' | '#'*) continue ;; esac
         case $only in any | "$architecture") ;; *) continue ;; esac
         [ "$folder" = openvino ] && [ $want_openvino -eq 0 ] && continue
+        case $folder in cuda:*) [ $want_cuda -eq 1 ] || continue ;; esac
         case $folder in *.cp* | tensorrt) [ $want_tensorrt -eq 1 ] || continue ;; esac
         case $folder in *.cp*) [ "${folder##*.}" = "$python" ] || continue ;; esac
         set -f # the patterns are for unwheel.py, not for the shell
@@ -131,6 +134,7 @@ want_packages=1
 want_files=1
 want_openvino=1
 want_tensorrt=0
+want_cuda=0
 want_browser=0
 want_arm=0
 for word in "$@"; do
@@ -147,9 +151,10 @@ for word in "$@"; do
     arm) want_arm=1 ;;
     docs) packages+=("${docs_packages[@]}") ;;
     coverage) packages+=("${coverage_packages[@]}") ;;
+    cuda) want_cuda=1 ;;
     packages-only) want_files=0 ;;
     files-only) want_packages=0 ;;
-    *) die "unknown word '$word'; allowed are run, native, test, browser, lint, fuzz, arm, docs, coverage, packages-only, files-only" ;;
+    *) die "unknown word '$word'; allowed are run, native, test, browser, lint, fuzz, arm, docs, coverage, cuda, packages-only, files-only" ;;
     esac
 done
 if [ $want_packages -eq 1 ]; then

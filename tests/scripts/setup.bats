@@ -24,7 +24,9 @@ import zipfile
 
 file, version, a, b = sys.argv[1:]
 with zipfile.ZipFile(file, "w") as archive:
-    archive.writestr("thing/lib/a.so.1", a)
+    program = zipfile.ZipInfo("thing/lib/a.so.1")
+    program.external_attr = 0o755 << 16
+    archive.writestr(program, a)
     archive.writestr("thing/lib/deep/c.so.1", "not wanted")
     archive.writestr("thing/include/b.h", b)
     archive.writestr(f"thing-{version}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: thing\nVersion: {version}\n")
@@ -103,6 +105,24 @@ P
     [ -e "$folder/.deps/tensorrt/lib/a.so.1" ]
     [ -e "$folder/.deps/tensorrt.$python/lib/a.so.1" ]
     [ ! -e "$folder/.deps/tensorrt.cp299" ]
+}
+
+@test "NVIDIA's compiler is fetched when it is asked for: several wheels in one folder, with their folders and programs" {
+    pin=$(tail -n 1 "$folder/scripts/deps.txt" | cut -d' ' -f2-5)
+    printf '%s\n' "cuda:one $pin thing/lib/**>bin" "cuda:two $pin thing/include/*>include" >>"$folder/scripts/deps.txt"
+    "$folder/scripts/setup.sh" files-only
+    [ ! -e "$folder/.deps/cuda" ]
+    "$folder/scripts/setup.sh" cuda files-only
+    [ "$(cat "$folder/.deps/cuda/bin/deep/c.so.1")" = "not wanted" ]
+    [ "$(cat "$folder/.deps/cuda/include/b.h")" = second ]
+    [ -x "$folder/.deps/cuda/bin/a.so.1" ]
+    [ ! -x "$folder/.deps/cuda/include/b.h" ]
+    run "$folder/scripts/setup.sh" cuda files-only
+    [ "$status" -eq 0 ] && [ -z "$output" ]
+    run make -n -C "$root" setup CUDA=1
+    [[ $output == *"scripts/setup.sh run test cuda"* ]]
+    run make -n -C "$root" setup
+    [[ $output != *cuda* ]]
 }
 
 @test "without OpenVINO: all else is put in place, and an OpenVINO that is there stays" {
