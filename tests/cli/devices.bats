@@ -76,3 +76,16 @@ plain() {
     exits 1
     says "absent"
 }
+
+@test "a model that the best device has no kernel for runs on the next one, unless the device is named" {
+    plain
+    export YOLK_DUMMY=first=1,refuses=MaxPool
+    detect clip.mp4 $SMALL --save-jsonl auto.jsonl
+    exits 0
+    says "dummy is passed over for"
+    says "there is no simulated kernel for the operator MaxPool"
+    json_lines auto.jsonl 12
+    detect clip.mp4 $SMALL --device dummy
+    exits 1
+    says "there is no simulated kernel for the operator MaxPool"
+}

@@ -122,7 +122,7 @@ P
     run make -n -C "$root" setup CUDA=1
     [[ $output == *"scripts/setup.sh run test cuda"* ]]
     run make -n -C "$root" setup
-    [[ $output != *cuda* ]]
+    [[ $output != *"test cuda"* ]]
 }
 
 @test "without OpenVINO: all else is put in place, and an OpenVINO that is there stays" {
