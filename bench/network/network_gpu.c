@@ -30,7 +30,8 @@ static size_t device_memory(void)
     return total - available;
 }
 
-/* What the card does at its peak, from its clocks: 989 TFLOP/s and 3.35 TB/s for an H100 SXM. */
+/* What the card does at its peak, from its highest clocks: for an H100 SXM at 1980 MHz 1070 TFLOP/s and 3.35 TB/s (the
+ * data sheet's 989 TFLOP/s are of a lower clock). */
 static yk_device_peak peak_of(int device)
 {
     int clock = 0, memory_clock = 0, bus = 0, processors = 0, major = 0, minor = 0;
