@@ -83,12 +83,13 @@ static uint64_t free_memory(int device)
     return yk_memory_available();
 }
 
-/* OpenVINO by itself takes 16 bits where it can; here that is the caller's choice. */
+/* OpenVINO by itself takes 16 bits where it can; here that is the caller's choice. Processors that have both kinds
+ * multiply matrices of bfloat16 (AMX) and only vectors of float16. */
 static const char *precision(const yk_ov *ov, bool half)
 {
-    if (half && capable(ov, "FP16"))
-        return "f16";
-    return half && capable(ov, "BF16") ? "bf16" : "f32";
+    if (half && capable(ov, "BF16"))
+        return "bf16";
+    return half && capable(ov, "FP16") ? "f16" : "f32";
 }
 
 /* How a network is to run, as OpenVINO is told: pairs of name and value. */
