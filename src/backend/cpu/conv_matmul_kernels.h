@@ -90,7 +90,8 @@ static void run_panels(const void *packed, int columns, int depth, const tile_in
 /* Cycles of a tile's loop and of its end, roughly. */
 static double tile_cycles(const yk_cpu_conv *c, double rows, int columns, double depth)
 {
-    const double vecs = vecs_for(columns), lots = (columns + LOT - 1) / LOT;
+    const int whole = (columns + LOT - 1) / LOT;
+    const double vecs = vecs_for(columns), lots = whole;
     const double tiles = rows * (double)lot_panel_count(columns) / TILE_ROWS;
     return rows * lots * depth / 2 * 1.06 + rows * lots * depth * TILE_CARRY + tiles * 30 +
            (c->act == YK_ACT_NONE ? 1 : 8) * rows * vecs;
