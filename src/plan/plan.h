@@ -85,6 +85,7 @@ typedef struct yk_plan {
 typedef struct yk_plan_options {
     int align;    /* bytes that offsets are a multiple of */
     int channels; /* pixels of NHWC roots take a multiple of so many elements */
+    int bytes;    /* likewise those of 8-bit roots; 0: as many */
     bool half;    /* floats take 2 bytes in the arena */
     /* The layout in which the runner wants the rank-4 operands of a node. */
     yk_layout (*layout)(const yk_graph *g, const yk_node *n);

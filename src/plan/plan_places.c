@@ -183,10 +183,11 @@ int64_t yk_plan_root_bytes(const yk_plan *p, const yk_plan_tensor *t, bool in_ar
     return yk_plan_root_count(t) * (narrow ? p->float_bytes : (int64_t)yk_type_size(t->type));
 }
 
-static void size_roots(yk_plan *p, int channels)
+static void size_roots(yk_plan *p, const yk_plan_options *options)
 {
     for (int i = 0; i < p->tensor_count; i++) {
         yk_plan_tensor *t = &p->tensors[i];
+        const int channels = options->bytes > 0 && yk_type_size(t->type) == 1 ? options->bytes : options->channels;
         t->first = t->last = -1;
         if (t->root != i)
             continue;
@@ -249,7 +250,7 @@ static int64_t lowest_place(yk_plan_tensor *const *placed, int count, const yk_p
 
 yolk_status yk_plan_place_memory(yk_plan *p, const yk_plan_options *options)
 {
-    size_roots(p, options->channels);
+    size_roots(p, options);
     find_lives(p);
     yk_plan_tensor **roots = yk_calloc((size_t)p->tensor_count, sizeof *roots);
     yk_plan_tensor **placed = yk_calloc((size_t)p->tensor_count, sizeof *placed);

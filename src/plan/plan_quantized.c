@@ -105,7 +105,11 @@ static yolk_status fold(yk_plan *p, int index)
         }
         data[out] = result;
         p->tensors[out].layout = YK_LAYOUT_PLAIN;
+        /* Constants are 32-bit floats in every plan. */
+        const int float_bytes = p->float_bytes;
+        p->float_bytes = (int)sizeof(float);
         status = yk_plan_eval(p, s, data);
+        p->float_bytes = float_bytes;
     }
     yk_free(data);
     if (status != YOLK_OK) {
@@ -387,6 +391,20 @@ static int give_bytes(yk_plan *p, int index)
     return index + 1;
 }
 
+/* What pairs are left: their bytes stand for numbers too. */
+static void hold_pairs(yk_plan *p)
+{
+    number n;
+    for (int i = 0; i < p->step_count; i++) {
+        const yk_step *s = &p->steps[i];
+        if (!find_number(p, s, &n))
+            continue;
+        const int bytes = is_node(s, YK_OP_QUANTIZE) ? s->outputs[0] : s->inputs[0];
+        if (can_hold(p, bytes, &n))
+            hold(p, bytes, &n);
+    }
+}
+
 /* ---- the pass ---- */
 
 static void drop_unread(yk_plan *p)
@@ -430,5 +448,7 @@ yolk_status yk_plan_quantized(yk_plan_build *b)
     drop_unread(p);
     for (int i = 0; i < p->step_count;)
         i = give_bytes(p, i);
-    return fold_dequantized(p);
+    status = fold_dequantized(p);
+    hold_pairs(p);
+    return status;
 }

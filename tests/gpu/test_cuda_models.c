@@ -129,8 +129,13 @@ static void real_models(void **unused)
         yk_graph *g;
         must(yk_import_file(path, NULL, &g));
         const bool batches = g->dynamic_batch, sizes = g->dynamic_size;
+        const bool bytes = strcmp(yk_graph_precision(g), "int8") == 0; /* for test_cuda_int8 */
         const int height = g->input_height, width = g->input_width;
         yk_graph_destroy(&g);
+        if (bytes) {
+            yk_free(path);
+            continue;
+        }
         check_model(path, 1, height, width);
         if (sizes)
             check_model(path, 1, 384, 640);

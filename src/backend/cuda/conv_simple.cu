@@ -54,7 +54,7 @@ static double simple_cost(const yk_cuda_conv *c, int processors)
 
 static bool direct_fits(const yk_cuda_conv *c)
 {
-    return c->out_type != YK_CUDA_BYTE && (c->in_type == c->out_type || c->in_type == YK_CUDA_BYTE);
+    return !c->int8 && c->out_type != YK_CUDA_BYTE && (c->in_type == c->out_type || c->in_type == YK_CUDA_BYTE);
 }
 
 static size_t direct_bytes(const yk_cuda_conv *c)
@@ -63,14 +63,14 @@ static size_t direct_bytes(const yk_cuda_conv *c)
 }
 
 /* Output channels side by side, as the threads of a warp read them. */
-static void direct_pack(const yk_cuda_conv *c, const float *weights, void *to)
+static void direct_pack(const yk_cuda_conv *c, const void *weights, void *to)
 {
     const int in = c->in_channels / c->groups, taps = c->kernel[0] * c->kernel[1];
     float *out = (float *)to;
     for (int k = 0; k < taps; k++) {
         for (int i = 0; i < in; i++) {
             for (int o = 0; o < c->out_channels; o++)
-                *out++ = weights[((size_t)o * in + i) * taps + k];
+                *out++ = ((const float *)weights)[((size_t)o * in + i) * taps + k];
         }
     }
 }

@@ -146,7 +146,7 @@ __global__ void __launch_bounds__(PIXELS) stem(const __grid_constant__ yk_cuda_c
 static bool fits(const yk_cuda_conv *c)
 {
     const int shape = c->kernel[0] * 10 + c->stride[0];
-    return c->in_type == YK_CUDA_BYTE && c->out_type == YK_CUDA_HALF && c->in_channels == 3 && c->in_pixel == 3 &&
+    return !c->int8 && c->in_type == YK_CUDA_BYTE && c->out_type == YK_CUDA_HALF && c->in_channels == 3 && c->in_pixel == 3 &&
            c->groups == 1 && c->kernel[0] == c->kernel[1] && c->stride[0] == c->stride[1] &&
            (shape == 31 || shape == 32 || shape == 62) && c->dilation[0] == 1 && c->dilation[1] == 1 &&
            c->out_channels % 8 == 0 && c->out_pixel % 8 == 0 && (uintptr_t)c->out % 16 == 0 && !c->residual &&
@@ -164,13 +164,13 @@ static size_t packed_bytes(const yk_cuda_conv *c)
 }
 
 /* A row for each output channel: line by line, pixel by pixel, the three channels side by side. */
-static void pack(const yk_cuda_conv *c, const float *weights, void *to)
+static void pack(const yk_cuda_conv *c, const void *weights, void *to)
 {
     const int area = c->kernel[0] * c->kernel[1], row = packed_row(c);
     __half *out = (__half *)to;
     for (int o = 0; o < c->out_channels; o++, out += row) {
         for (int i = 0; i < row; i++)
-            out[i] = __float2half(i < area * 3 ? weights[((size_t)o * 3 + i % 3) * area + i / 3] : 0);
+            out[i] = __float2half(i < area * 3 ? ((const float *)weights)[((size_t)o * 3 + i % 3) * area + i / 3] : 0);
     }
 }
 

@@ -32,6 +32,12 @@ static __device__ __forceinline__ void store(float *p, float x)
     *p = x;
 }
 
+/* A whole number that a byte holds. */
+static __device__ __forceinline__ void store(uint8_t *p, float x)
+{
+    *p = (uint8_t)x;
+}
+
 /* Two, side by side. */
 static __device__ __forceinline__ __half2 to_halves(float a, float b)
 {
@@ -102,11 +108,24 @@ static inline bool is_aligned(const void *data, int pixel)
     return (uintptr_t)data % 16 == 0 && pixel % 8 == 0;
 }
 
-/* Likewise a view of rank 4, whose channels lie side by side and are whole chunks. */
-static inline bool has_chunks(const yk_cuda_view *v)
+/* Likewise a view of rank 4 whose channels lie side by side: whether they are whole chunks of so many. */
+static inline bool has_chunks_of(const yk_cuda_view *v, int chunk, int bytes)
 {
-    return v->type == YK_CUDA_HALF && v->strides[1] == 1 && v->dims[1] % 8 == 0 && v->strides[0] % 8 == 0 &&
-           v->strides[2] % 8 == 0 && is_aligned(v->data, v->strides[3]);
+    return v->strides[1] == 1 && v->dims[1] % chunk == 0 && v->strides[0] % chunk == 0 && v->strides[2] % chunk == 0 &&
+           v->strides[3] % chunk == 0 && (uintptr_t)v->data % bytes == 0;
+}
+
+/* Of 16 bytes: how many elements that is; 0 where there is no such thing. */
+static inline int chunk_of(const yk_cuda_view *v)
+{
+    const int chunk = v->type == YK_CUDA_HALF ? YK_CUDA_CHUNK : v->type == YK_CUDA_BYTE ? YK_CUDA_BYTES : 0;
+    return chunk > 0 && has_chunks_of(v, chunk, 16) ? chunk : 0;
+}
+
+/* Whether two have the same chunks. */
+static inline bool have_chunks(const yk_cuda_view *a, const yk_cuda_view *b)
+{
+    return a->type == b->type && chunk_of(a) > 0 && chunk_of(b) > 0;
 }
 
 static inline long long count_of(const yk_cuda_view *v)

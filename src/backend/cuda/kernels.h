@@ -14,12 +14,34 @@
 extern "C" {
 #endif
 
-/* Elements are 16-bit floats (half) or 32-bit floats, summed in 32 bits in either case. */
+/* Elements are 16-bit floats (half) or 32-bit floats, summed in 32 bits in either case; or bytes, which are the
+ * picture's or stand for numbers. */
 typedef enum yk_cuda_type { YK_CUDA_HALF, YK_CUDA_FLOAT, YK_CUDA_BYTE } yk_cuda_type;
+
+/* What a byte stands for: (byte - zero) * scale. Tensors of bytes with a sign are held with 128 added to each, and to
+ * their zero point, so that there is one kind of bytes. */
+typedef struct yk_cuda_number {
+    float scale;
+    int zero;
+    /* What makes bytes of numbers: 1 / scale, the least and the largest in scales, and what rounds to a byte in the
+     * last bits of a float when it is added: 1.5 * 2^23 and the zero point. */
+    float inverse, least, most, round;
+} yk_cuda_number;
+
+static inline yk_cuda_number yk_cuda_number_of(float scale, int zero)
+{
+    const yk_cuda_number n = {
+        scale, zero, scale > 0 ? 1 / scale : 0, (float)-zero, (float)(255 - zero), 12582912.0f + (float)zero};
+    return n;
+}
 
 /* ---- convolutions ---- */
 
-enum { YK_CUDA_CHUNK = 8 }; /* channels that kernels read at once: 16 bytes of halves */
+/* Channels that kernels read at once: 16 bytes, of halves or of bytes. */
+enum { YK_CUDA_CHUNK = 8, YK_CUDA_BYTES = 16 };
+
+/* What is kept for each output channel of an 8-bit convolution is kept for a multiple of so many. */
+enum { YK_CUDA_INT8_CHANNELS = 128 };
 
 /* A convolution of NHWC tensors. Pixels are that many elements apart; strides, pads and so on as in yk_attrs. */
 typedef struct yk_cuda_conv {
@@ -35,6 +57,13 @@ typedef struct yk_cuda_conv {
     float slope; /* of a leaky ReLU */
     float scale; /* of an input of bytes, which are multiplied by it */
     yk_cuda_type in_type, out_type;
+    /* 8-bit convolutions sum bytes times 8-bit weights up as integers: from starts[o] on, which takes the input's zero
+     * point away, then times scales[o]. */
+    bool int8;
+    const float *scales;                                   /* of sums */
+    const int32_t *starts;                                 /* -zero * the sum of the weights */
+    yk_cuda_number in_number, out_number, residual_number; /* of those that are bytes */
+    yk_cuda_type residual_type;
 } yk_cuda_conv;
 
 /* One way to do it. */
@@ -42,8 +71,8 @@ typedef struct yk_cuda_conv_kernel {
     const char *name;
     bool (*fits)(const yk_cuda_conv *c);
     size_t (*packed_bytes)(const yk_cuda_conv *c);
-    /* From OIHW floats, in host memory. */
-    void (*pack)(const yk_cuda_conv *c, const float *weights, void *to);
+    /* From OIHW floats, or 8-bit numbers, in host memory. */
+    void (*pack)(const yk_cuda_conv *c, const void *weights, void *to);
     cudaError_t (*run)(const yk_cuda_conv *c, cudaStream_t stream);
     /* A guess at its time on so many multiprocessors, in no unit but the same for all. */
     double (*cost)(const yk_cuda_conv *c, int processors);
@@ -63,6 +92,9 @@ typedef struct yk_cuda_view {
 
 /* out = in, whose shapes are equal; `scale` is what bytes are multiplied by. */
 cudaError_t yk_cuda_copy(const yk_cuda_view *in, const yk_cuda_view *out, float scale, cudaStream_t stream);
+/* From numbers to bytes and back, whose shapes are equal: one of the two is bytes. */
+cudaError_t yk_cuda_quantize(const yk_cuda_view *in, const yk_cuda_view *out, const yk_cuda_number *number,
+                             cudaStream_t stream);
 /* out = op(in), shapes equal; attrs as the operator's. False in yk_cuda_has_unary(): there is none for it. */
 bool yk_cuda_has_unary(yk_op op);
 cudaError_t yk_cuda_unary(yk_op op, const yk_attrs *attrs, const yk_cuda_view *in, const yk_cuda_view *out,

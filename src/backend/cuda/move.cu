@@ -1,5 +1,5 @@
 /* Copies between layouts and types, and operators on one or two elements at a time. */
-#include "backend/cuda/device.cuh"
+#include "backend/cuda/int8.cuh"
 
 #define TYPES(call)                                                                                                    \
     do {                                                                                                               \
@@ -91,23 +91,24 @@ __global__ void __launch_bounds__(256)
     }
 }
 
-/* 8 channels at a time. */
+/* 16 bytes at a time. */
 __global__ void __launch_bounds__(256)
-    copy_chunks(const __half *in, __half *out, const __grid_constant__ strided<2> s, long long count)
+    copy_chunks(const uint4 *in, uint4 *out, const __grid_constant__ strided<2> s, long long count)
 {
     const long long i = (long long)blockIdx.x * 256 + threadIdx.x;
     if (i >= count)
         return;
     const places<2> p = find(s, i);
-    *(uint4 *)(out + p.at[0]) = *(const uint4 *)(in + p.at[1]);
+    out[p.at[0]] = in[p.at[1]];
 }
 
-/* Pixels by pixels, the channels last and counted by chunks. */
-static yk_cuda_view by_chunks(const yk_cuda_view *v)
+/* Pixels by pixels, the channels last; all is counted by chunks. */
+static yk_cuda_view by_chunks(const yk_cuda_view *v, int chunk)
 {
     yk_cuda_view out = *v;
-    out.dims[1] = v->dims[2], out.dims[2] = v->dims[3], out.dims[3] = v->dims[1] / 8;
-    out.strides[1] = v->strides[2], out.strides[2] = v->strides[3], out.strides[3] = 8;
+    out.dims[1] = v->dims[2], out.dims[2] = v->dims[3], out.dims[3] = v->dims[1] / chunk;
+    out.strides[0] = v->strides[0] / chunk, out.strides[1] = v->strides[2] / chunk;
+    out.strides[2] = v->strides[3] / chunk, out.strides[3] = 1;
     return out;
 }
 
@@ -123,11 +124,12 @@ static cudaError_t copy_as(const yk_cuda_view *in, const yk_cuda_view *out, floa
     const long long count = count_of(out);
     if (count == 0)
         return cudaSuccess;
-    if (in->rank == 4 && scale == 1 && has_chunks(in) && has_chunks(out)) {
-        const yk_cuda_view from = by_chunks(in), to = by_chunks(out);
+    if (in->rank == 4 && scale == 1 && have_chunks(in, out)) {
+        const int chunk = chunk_of(in);
+        const yk_cuda_view from = by_chunks(in, chunk), to = by_chunks(out, chunk);
         const yk_cuda_view *const views[2] = {&to, &from};
-        copy_chunks<<<blocks_for(count / 8, 256), 256, 0, stream>>>((const __half *)in->data, (__half *)out->data,
-                                                                    describe(views), count / 8);
+        copy_chunks<<<blocks_for(count / chunk, 256), 256, 0, stream>>>((const uint4 *)in->data, (uint4 *)out->data,
+                                                                        describe(views), count / chunk);
         return cudaGetLastError();
     }
     if (in->rank == 4 && scale == 1 && out->dims[0] <= 65535) {
@@ -146,6 +148,101 @@ static cudaError_t copy_as(const yk_cuda_view *in, const yk_cuda_view *out, floa
     const yk_cuda_view *const views[2] = {out, in};
     copy<<<blocks_for(count, 256), 256, 0, stream>>>((const IN *)in->data, (OUT *)out->data, describe(views), scale,
                                                      count);
+    return cudaGetLastError();
+}
+
+/* ---- numbers and bytes ---- */
+
+template <typename IN>
+__global__ void __launch_bounds__(256)
+    quantize(const IN *in, uint8_t *out, const __grid_constant__ strided<2> s, yk_cuda_number number, long long count)
+{
+    const long long i = (long long)blockIdx.x * 256 + threadIdx.x;
+    if (i >= count)
+        return;
+    const places<2> p = find(s, i);
+    out[p.at[0]] = (uint8_t)to_byte(number, load(in + p.at[1]));
+}
+
+template <typename OUT>
+__global__ void __launch_bounds__(256)
+    dequantize(const uint8_t *in, OUT *out, const __grid_constant__ strided<2> s, yk_cuda_number number, long long count)
+{
+    const long long i = (long long)blockIdx.x * 256 + threadIdx.x;
+    if (i >= count)
+        return;
+    const places<2> p = find(s, i);
+    store(out + p.at[0], from_byte(number, in[p.at[1]]));
+}
+
+/* 8 halves at a time, in the places that are counted by them. */
+__global__ void __launch_bounds__(256)
+    quantize_chunks(const uint4 *in, uint2 *out, const __grid_constant__ strided<2> s, yk_cuda_number number, long long count)
+{
+    const long long i = (long long)blockIdx.x * 256 + threadIdx.x;
+    if (i >= count)
+        return;
+    const places<2> p = find(s, i);
+    chunk v;
+    v.bits = in[p.at[1]];
+    float x[8];
+#pragma unroll
+    for (int k = 0; k < 8; k++)
+        x[k] = __half2float(v.halves[k]);
+    out[p.at[0]] = make_uint2(to_bytes(number, x), to_bytes(number, x + 4));
+}
+
+__global__ void __launch_bounds__(256)
+    dequantize_chunks(const uint2 *in, uint4 *out, const __grid_constant__ strided<2> s, yk_cuda_number number,
+                      long long count)
+{
+    const long long i = (long long)blockIdx.x * 256 + threadIdx.x;
+    if (i >= count)
+        return;
+    const places<2> p = find(s, i);
+    const uint2 bytes = in[p.at[1]];
+    chunk v;
+#pragma unroll
+    for (int k = 0; k < 4; k++) {
+        const unsigned pair = (k < 2 ? bytes.x : bytes.y) >> (k & 1) * 16;
+        v.pairs[k] = to_halves(from_byte(number, pair & 0xff), from_byte(number, pair >> 8 & 0xff));
+    }
+    out[p.at[0]] = v.bits;
+}
+
+extern "C" cudaError_t yk_cuda_quantize(const yk_cuda_view *in, const yk_cuda_view *out, const yk_cuda_number *number,
+                                        cudaStream_t stream)
+{
+    const long long count = count_of(out);
+    const bool to_bytes = out->type == YK_CUDA_BYTE;
+    const yk_cuda_view *floats = to_bytes ? in : out, *bytes = to_bytes ? out : in;
+    const yk_cuda_view *const views[2] = {out, in};
+    if (count == 0)
+        return cudaSuccess;
+    if (bytes->type != YK_CUDA_BYTE || floats->type == YK_CUDA_BYTE)
+        return cudaErrorInvalidValue;
+    if (in->rank == 4 && chunk_of(floats) == 8 && has_chunks_of(bytes, 8, 8)) {
+        const yk_cuda_view from = by_chunks(in, 8), to = by_chunks(out, 8);
+        const yk_cuda_view *const chunks[2] = {&to, &from};
+        const unsigned blocks = blocks_for(count / 8, 256);
+        if (to_bytes)
+            quantize_chunks<<<blocks, 256, 0, stream>>>((const uint4 *)in->data, (uint2 *)out->data, describe(chunks),
+                                                        *number, count / 8);
+        else
+            dequantize_chunks<<<blocks, 256, 0, stream>>>((const uint2 *)in->data, (uint4 *)out->data, describe(chunks),
+                                                          *number, count / 8);
+        return cudaGetLastError();
+    }
+    const strided<2> s = describe(views);
+    const unsigned blocks = blocks_for(count, 256);
+    if (in->type == YK_CUDA_HALF)
+        quantize<<<blocks, 256, 0, stream>>>((const __half *)in->data, (uint8_t *)out->data, s, *number, count);
+    else if (to_bytes)
+        quantize<<<blocks, 256, 0, stream>>>((const float *)in->data, (uint8_t *)out->data, s, *number, count);
+    else if (out->type == YK_CUDA_HALF)
+        dequantize<<<blocks, 256, 0, stream>>>((const uint8_t *)in->data, (__half *)out->data, s, *number, count);
+    else
+        dequantize<<<blocks, 256, 0, stream>>>((const uint8_t *)in->data, (float *)out->data, s, *number, count);
     return cudaGetLastError();
 }
 
@@ -263,6 +360,8 @@ static cudaError_t binary_as(yk_op op, const yk_cuda_view *a, const yk_cuda_view
 extern "C" cudaError_t yk_cuda_copy(const yk_cuda_view *in, const yk_cuda_view *out, float scale, cudaStream_t stream)
 {
 #define CALL(from, to) return copy_as<from, to>(in, out, scale, stream)
+    if (in->type == YK_CUDA_BYTE && out->type == YK_CUDA_BYTE)
+        CALL(uint8_t, uint8_t);
     TYPES(CALL);
 #undef CALL
 }

@@ -54,16 +54,58 @@ __global__ void __launch_bounds__(256) pool(const T *in, T *out, const __grid_co
           w.mean ? sum / used : most);
 }
 
-/* The largest of 8 channels at once. */
-__global__ void __launch_bounds__(128) max_chunks(const __half *in, __half *out, const __grid_constant__ window w, long long count)
+/* 16 bytes of halves or of bytes: the least there is, and the larger ones of two. */
+static __device__ __forceinline__ uint4 least(const __half *)
 {
+    return make_uint4(0xfc00fc00u, 0xfc00fc00u, 0xfc00fc00u, 0xfc00fc00u); /* minus infinity */
+}
+
+static __device__ __forceinline__ uint4 least(const uint8_t *)
+{
+    return make_uint4(0, 0, 0, 0);
+}
+
+static __device__ __forceinline__ uint4 larger(const __half *, uint4 a, uint4 b)
+{
+    chunk x, y;
+    x.bits = a;
+    y.bits = b;
+#pragma unroll
+    for (int k = 0; k < 4; k++)
+        x.pairs[k] = __hmax2(x.pairs[k], y.pairs[k]);
+    return x.bits;
+}
+
+/* Bytes are ordered as the smallest halves are that have the same bits, of which there are two in a word. */
+static __device__ __forceinline__ uint32_t larger_bytes(uint32_t a, uint32_t b)
+{
+    union word {
+        uint32_t bits;
+        __half2 pair;
+    } even, odd, x, y;
+    x.bits = a & 0x00ff00ffu, y.bits = b & 0x00ff00ffu;
+    even.pair = __hmax2(x.pair, y.pair);
+    x.bits = a >> 8 & 0x00ff00ffu, y.bits = b >> 8 & 0x00ff00ffu;
+    odd.pair = __hmax2(x.pair, y.pair);
+    return even.bits | odd.bits << 8;
+}
+
+static __device__ __forceinline__ uint4 larger(const uint8_t *, uint4 a, uint4 b)
+{
+    return make_uint4(larger_bytes(a.x, b.x), larger_bytes(a.y, b.y), larger_bytes(a.z, b.z), larger_bytes(a.w, b.w));
+}
+
+/* The largest of 16 bytes of channels at once. */
+template <typename T>
+__global__ void __launch_bounds__(128) max_chunks(const T *in, T *out, const __grid_constant__ window w, long long count)
+{
+    const int per_chunk = 16 / sizeof(T);
     const long long i = (long long)blockIdx.x * 128 + threadIdx.x;
     if (i >= count)
         return;
-    const place p = find(i, w.channels / 8, w.out_height, w.out_width);
-    in += (long long)p.n * w.in[0] + p.c * 8;
-    chunk most;
-    most.bits = make_uint4(0xfc00fc00u, 0xfc00fc00u, 0xfc00fc00u, 0xfc00fc00u); /* minus infinity */
+    const place p = find(i, w.channels / per_chunk, w.out_height, w.out_width);
+    in += (long long)p.n * w.in[0] + p.c * per_chunk;
+    uint4 most = least(in);
     /* What lies outside is taken from the edge instead, which is in the window anyway: so no load waits for another. */
     for (int ky = 0; ky < w.kernel[0]; ky++) {
         int y = p.y * w.stride[0] - w.pad[0] + ky * w.dilation[0];
@@ -76,14 +118,25 @@ __global__ void __launch_bounds__(128) max_chunks(const __half *in, __half *out,
             x = w.dilation[1] == 1 ? min(max(x, 0), w.in_width - 1) : x;
             if (x < 0 || x >= w.in_width)
                 continue;
-            chunk v;
-            v.bits = __ldg((const uint4 *)(in + (long long)y * w.in[2] + (long long)x * w.in[3]));
-#pragma unroll
-            for (int k = 0; k < 4; k++)
-                most.pairs[k] = __hmax2(most.pairs[k], v.pairs[k]);
+            most = larger(in, most, __ldg((const uint4 *)(in + (long long)y * w.in[2] + (long long)x * w.in[3])));
         }
     }
-    *(uint4 *)(out + (long long)p.n * w.out[0] + (long long)p.y * w.out[2] + (long long)p.x * w.out[3] + p.c * 8) = most.bits;
+    out += (long long)p.n * w.out[0] + (long long)p.y * w.out[2] + (long long)p.x * w.out[3] + p.c * per_chunk;
+    *(uint4 *)out = most;
+}
+
+template <typename T>
+static void launch_pool(const yk_cuda_view *in, const yk_cuda_view *out, const window &w, cudaStream_t stream)
+{
+    const long long count = count_of(out);
+    pool<<<blocks_for(count, 256), 256, 0, stream>>>((const T *)in->data, (T *)out->data, w, count);
+}
+
+template <typename T>
+static void launch_max(const yk_cuda_view *in, const yk_cuda_view *out, const window &w, cudaStream_t stream)
+{
+    const long long count = count_of(out) / chunk_of(out);
+    max_chunks<<<blocks_for(count, 128), 128, 0, stream>>>((const T *)in->data, (T *)out->data, w, count);
 }
 
 extern "C" cudaError_t yk_cuda_pool(yk_op op, const yk_attrs *a, const yk_cuda_view *in, const yk_cuda_view *out,
@@ -109,17 +162,20 @@ extern "C" cudaError_t yk_cuda_pool(yk_op op, const yk_attrs *a, const yk_cuda_v
     w.out_width = out->dims[3];
     w.mean = op != YK_OP_MAX_POOL;
     w.count_padding = a->count_include_pad != 0;
-    const long long count = count_of(out);
-    if (count == 0)
+    if (count_of(out) == 0)
         return cudaSuccess;
-    if (in->type != out->type || in->type == YK_CUDA_BYTE)
+    if (in->type != out->type || (in->type == YK_CUDA_BYTE && w.mean))
         return cudaErrorInvalidValue;
-    if (!w.mean && has_chunks(in) && has_chunks(out))
-        max_chunks<<<blocks_for(count / 8, 128), 128, 0, stream>>>((const __half *)in->data, (__half *)out->data, w, count / 8);
+    if (!w.mean && have_chunks(in, out) && in->type == YK_CUDA_HALF)
+        launch_max<__half>(in, out, w, stream);
+    else if (!w.mean && have_chunks(in, out))
+        launch_max<uint8_t>(in, out, w, stream);
     else if (in->type == YK_CUDA_HALF)
-        pool<<<blocks_for(count, 256), 256, 0, stream>>>((const __half *)in->data, (__half *)out->data, w, count);
+        launch_pool<__half>(in, out, w, stream);
+    else if (in->type == YK_CUDA_BYTE)
+        launch_pool<uint8_t>(in, out, w, stream);
     else
-        pool<<<blocks_for(count, 256), 256, 0, stream>>>((const float *)in->data, (float *)out->data, w, count);
+        launch_pool<float>(in, out, w, stream);
     return cudaGetLastError();
 }
 
@@ -180,16 +236,24 @@ __global__ void __launch_bounds__(256) resize(const T *in, T *out, const __grid_
     store(out + (long long)p.n * s.out[0] + (long long)p.c * s.out[1] + (long long)p.y * s.out[2] + (long long)p.x * s.out[3], v);
 }
 
-__global__ void __launch_bounds__(128) resize_chunks(const __half *in, __half *out, const __grid_constant__ scaling s, long long count)
+/* 16 bytes at a time; channels and strides are counted by them. */
+__global__ void __launch_bounds__(128) resize_chunks(const uint4 *in, uint4 *out, const __grid_constant__ scaling s, long long count)
 {
     const long long i = (long long)blockIdx.x * 128 + threadIdx.x;
     if (i >= count)
         return;
-    const place p = find(i, s.channels / 8, s.out_height, s.out_width);
+    const place p = find(i, s.channels, s.out_height, s.out_width);
     const int y = nearest(coordinate(p.y, s.scale[0], s.in_height, s.out_height, s.mode), s.in_height, s.mode);
     const int x = nearest(coordinate(p.x, s.scale[1], s.in_width, s.out_width, s.mode), s.in_width, s.mode);
-    *(uint4 *)(out + (long long)p.n * s.out[0] + (long long)p.y * s.out[2] + (long long)p.x * s.out[3] + p.c * 8) =
-        *(const uint4 *)(in + (long long)p.n * s.in[0] + (long long)y * s.in[2] + (long long)x * s.in[3] + p.c * 8);
+    out[(long long)p.n * s.out[0] + (long long)p.y * s.out[2] + (long long)p.x * s.out[3] + p.c] =
+        in[(long long)p.n * s.in[0] + (long long)y * s.in[2] + (long long)x * s.in[3] + p.c];
+}
+
+template <typename T>
+static void launch_resize(const yk_cuda_view *in, const yk_cuda_view *out, const scaling &s, cudaStream_t stream)
+{
+    const long long count = count_of(out);
+    resize<<<blocks_for(count, 256), 256, 0, stream>>>((const T *)in->data, (T *)out->data, s, count);
 }
 
 extern "C" cudaError_t yk_cuda_resize(const yk_attrs *a, const yk_cuda_view *in, const yk_cuda_view *out,
@@ -209,16 +273,25 @@ extern "C" cudaError_t yk_cuda_resize(const yk_attrs *a, const yk_cuda_view *in,
     s.scale[1] = a->size_w > 0 ? (float)s.out_width / (float)s.in_width : a->scale_w;
     s.mode = a->coordinate_mode;
     s.linear = a->linear != 0;
-    const long long count = count_of(out);
-    if (count == 0)
+    if (count_of(out) == 0)
         return cudaSuccess;
-    if (in->type != out->type || in->type == YK_CUDA_BYTE)
+    if (in->type != out->type || (in->type == YK_CUDA_BYTE && s.linear))
         return cudaErrorInvalidValue;
-    if (!s.linear && has_chunks(in) && has_chunks(out))
-        resize_chunks<<<blocks_for(count / 8, 128), 128, 0, stream>>>((const __half *)in->data, (__half *)out->data, s, count / 8);
-    else if (in->type == YK_CUDA_HALF)
-        resize<<<blocks_for(count, 256), 256, 0, stream>>>((const __half *)in->data, (__half *)out->data, s, count);
-    else
-        resize<<<blocks_for(count, 256), 256, 0, stream>>>((const float *)in->data, (float *)out->data, s, count);
+    if (!s.linear && have_chunks(in, out)) {
+        const int chunk = chunk_of(in);
+        const long long count = count_of(out) / chunk;
+        s.channels /= chunk;
+        for (int i = 0; i < 4; i++) {
+            s.in[i] /= chunk;
+            s.out[i] /= chunk;
+        }
+        resize_chunks<<<blocks_for(count, 128), 128, 0, stream>>>((const uint4 *)in->data, (uint4 *)out->data, s, count);
+    } else if (in->type == YK_CUDA_HALF) {
+        launch_resize<__half>(in, out, s, stream);
+    } else if (in->type == YK_CUDA_BYTE) {
+        launch_resize<uint8_t>(in, out, s, stream);
+    } else {
+        launch_resize<float>(in, out, s, stream);
+    }
     return cudaGetLastError();
 }

@@ -6,7 +6,7 @@
 #include "backend/cuda/step.h"
 
 enum { ALIGN = 256, NAME = 24 };
-static const char magic[8] = "yolkgpu1";
+static const char magic[8] = "yolkgpu2";
 
 /* ---- constants ---- */
 
@@ -24,14 +24,13 @@ static size_t take(size_t *end, size_t size)
     return at;
 }
 
-/* Constants that steps read as they are, besides weights and biases. */
+/* Constants that steps read as they are, besides weights, biases and how bytes are numbers. */
 static void place_constants(yk_cuda_program *p)
 {
     const yk_plan *plan = p->plan;
     for (int i = 0; i < plan->step_count; i++) {
         const yk_step *s = &plan->steps[i];
-        const bool is_conv = s->kind == YK_STEP_NODE && s->op == YK_OP_CONV;
-        for (int k = 0; k < s->input_count && !is_conv; k++) {
+        for (int k = 0; k < yk_cuda_tensor_inputs(s); k++) {
             const int t = s->inputs[k];
             if (t != YK_NONE && is_constant(plan, t) && plan->tensors[t].type == YK_F32 &&
                 p->places[t] == YK_CUDA_NO_PLACE)
@@ -51,7 +50,7 @@ static void place_weights(yk_cuda_program *p)
             continue;
         yk_cuda_describe_conv(p, i, p->nowhere, &c);
         a->weights = take(&p->constant_bytes, a->conv->packed_bytes(&c));
-        a->bias = take(&p->constant_bytes, (size_t)c.out_channels * sizeof(float));
+        a->channels = take(&p->constant_bytes, yk_cuda_conv_channel_bytes(&c));
     }
 }
 
@@ -70,9 +69,11 @@ static void fill(const yk_cuda_program *p, uint8_t *to)
         if (!a->conv)
             continue;
         yk_cuda_describe_conv(p, i, p->nowhere, &c);
-        a->conv->pack(&c, plan->tensors[s->inputs[1]].data, to + a->weights);
-        if (s->input_count > 2 && s->inputs[2] != YK_NONE)
-            memcpy(to + a->bias, plan->tensors[s->inputs[2]].data, (size_t)c.out_channels * sizeof(float));
+        const void *weights = plan->tensors[s->inputs[1]].data;
+        const float *scales = c.int8 ? plan->tensors[s->inputs[3]].data : NULL;
+        const float *bias = s->input_count > 2 && s->inputs[2] != YK_NONE ? plan->tensors[s->inputs[2]].data : NULL;
+        a->conv->pack(&c, weights, to + a->weights);
+        yk_cuda_conv_pack_channels(&c, weights, scales, bias, to + a->channels);
     }
 }
 
@@ -97,6 +98,48 @@ yolk_status yk_cuda_program_pack(yk_cuda_program *p)
     const yolk_status status = upload(p, host);
     yk_free(host);
     return status;
+}
+
+/* ---- what is kept for each channel ---- */
+
+static size_t padded_channels(const yk_cuda_conv *c)
+{
+    return ((size_t)c->out_channels + YK_CUDA_INT8_CHANNELS - 1) / YK_CUDA_INT8_CHANNELS * YK_CUDA_INT8_CHANNELS;
+}
+
+size_t yk_cuda_conv_channel_bytes(const yk_cuda_conv *c)
+{
+    return c->int8 ? padded_channels(c) * (2 * sizeof(float) + sizeof(int32_t))
+                   : (size_t)c->out_channels * sizeof(float);
+}
+
+void yk_cuda_conv_channels(yk_cuda_conv *c, const void *channels)
+{
+    c->bias = channels;
+    if (!c->int8)
+        return;
+    c->scales = c->bias + padded_channels(c);
+    c->starts = (const int32_t *)(c->scales + padded_channels(c));
+}
+
+void yk_cuda_conv_pack_channels(const yk_cuda_conv *c, const int8_t *weights, const float *scales, const float *bias,
+                                void *to)
+{
+    float *biases = to;
+    if (bias)
+        memcpy(biases, bias, (size_t)c->out_channels * sizeof *bias);
+    if (!c->int8)
+        return;
+    float *products = biases + padded_channels(c);
+    int32_t *starts = (int32_t *)(products + padded_channels(c));
+    const int count = c->in_channels / c->groups * c->kernel[0] * c->kernel[1];
+    for (int o = 0; o < c->out_channels; o++) {
+        int32_t sum = 0;
+        for (int i = 0; i < count; i++)
+            sum += *weights++;
+        products[o] = c->in_number.scale * scales[o];
+        starts[o] = -c->in_number.zero * sum;
+    }
 }
 
 /* ---- which kernel ---- */
@@ -127,16 +170,9 @@ static const yk_cuda_conv_kernel *cheapest(const yk_cuda_conv *c, int processors
     return best;
 }
 
-/* Whether it computes with 8-bit numbers. */
 static bool is_of_bytes(const yk_plan *p, const yk_step *s)
 {
-    bool found = false;
-    for (int i = 0; i < s->input_count; i++)
-        found = found || (s->inputs[i] != YK_NONE && s->inputs[i] != p->input &&
-                          (p->tensors[s->inputs[i]].type == YK_I8 || p->tensors[s->inputs[i]].type == YK_U8));
-    for (int i = 0; i < s->output_count; i++)
-        found = found || p->tensors[s->outputs[i]].type == YK_I8 || p->tensors[s->outputs[i]].type == YK_U8;
-    return found;
+    return yk_type_size(p->tensors[s->inputs[0]].type) == 1 || yk_type_size(p->tensors[s->outputs[0]].type) == 1;
 }
 
 /* By name, or by cost where names are NULL. */
@@ -146,15 +182,9 @@ static yolk_status choose(yk_cuda_program *p, const char *names)
         const yk_step *s = &p->plan->steps[i];
         yk_cuda_conv c;
         if (!yk_cuda_has_step(p->plan, s))
-            return is_of_bytes(p->plan, s)
-                       ? yk_fail(YOLK_ERROR_UNSUPPORTED,
-                                 "layer \"%s\": there are no GPU kernels for 8-bit networks yet: take the fp16 or fp32 "
-                                 "model, or --device cpu",
-                                 s->name)
-                       : yk_fail(YOLK_ERROR_UNSUPPORTED,
-                                 "layer \"%s\": there is no GPU kernel for the operator %s: "
-                                 "--device cpu has one",
-                                 s->name, yk_op_name(s->op));
+            return yk_fail(YOLK_ERROR_UNSUPPORTED,
+                           "layer \"%s\": there is no GPU kernel for the operator %s%s: --device cpu has one", s->name,
+                           yk_op_name(s->op), is_of_bytes(p->plan, s) ? " of these 8-bit numbers" : "");
         if (s->kind != YK_STEP_NODE || s->op != YK_OP_CONV)
             continue;
         yk_cuda_describe_conv(p, i, p->nowhere, &c);
@@ -218,6 +248,7 @@ static yolk_status make_plan(const yk_graph *g, bool half, yk_cuda_program **out
 {
     yk_plan_options options = {.align = ALIGN,
                                .channels = YK_CUDA_CHUNK,
+                               .bytes = YK_CUDA_BYTES,
                                .half = half,
                                .attention = half,
                                .layout = yk_plan_layout,
@@ -310,7 +341,7 @@ static bool has_places(const yk_cuda_program *p)
 {
     for (int i = 0; i < p->plan->step_count; i++) {
         const yk_step *s = &p->plan->steps[i];
-        for (int k = 0; k < s->input_count && !(k > 0 && (p->actions[i].conv || s->op == YK_OP_EXPAND)); k++) {
+        for (int k = 0; k < YK_MAX(yk_cuda_tensor_inputs(s), 1); k++) {
             if (s->inputs[k] != YK_NONE && !p->nowhere[s->inputs[k]] && p->places[s->inputs[k]] == YK_CUDA_NO_PLACE)
                 return false;
         }

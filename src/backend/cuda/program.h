@@ -8,7 +8,7 @@
 
 typedef struct yk_cuda_action {
     const yk_cuda_conv_kernel *conv; /* of a convolution; NULL */
-    size_t weights, bias;            /* bytes from the constants' beginning */
+    size_t weights, channels;        /* bytes from the constants' beginning: what is kept for each channel */
 } yk_cuda_action;
 
 typedef struct yk_cuda_program {
@@ -31,6 +31,13 @@ yolk_status yk_cuda_program_check(const yk_graph *g);
 /* Lets go of what the graph holds. */
 void yk_cuda_program_settle(yk_cuda_program *p);
 void yk_cuda_program_destroy(yk_cuda_program **program); /* &NULL allowed */
+
+/* Where what is kept for each channel lies: biases; of 8-bit convolutions scales and starts besides. */
+void yk_cuda_conv_channels(yk_cuda_conv *c, const void *channels);
+size_t yk_cuda_conv_channel_bytes(const yk_cuda_conv *c);
+/* Puts it there, in host memory: from OIHW weights of 8 bits, their scales, and biases or NULL. */
+void yk_cuda_conv_pack_channels(const yk_cuda_conv *c, const int8_t *weights, const float *scales, const float *bias,
+                                void *to);
 
 /* Lets the fastest kernel do each convolution, as measured on the current device. */
 yolk_status yk_cuda_program_tune(yk_cuda_program *p);

@@ -11,10 +11,21 @@ static void *nowhere(void)
 
 /* ---- views ---- */
 
+static bool is_byte_type(yk_type type)
+{
+    return type == YK_U8 || type == YK_I8;
+}
+
+/* Bytes with a sign are held with 128 added. */
+static yk_cuda_number number_of(const yk_plan_tensor *t)
+{
+    return yk_cuda_number_of(t->scale, t->zero + (t->type == YK_I8 ? 128 : 0));
+}
+
 static yk_cuda_type type_of(const yk_cuda_program *p, int tensor)
 {
     const yk_plan_tensor *t = &p->plan->tensors[tensor];
-    if (t->type == YK_U8)
+    if (is_byte_type(t->type))
         return YK_CUDA_BYTE;
     const bool is_constant = p->places[tensor] != YK_CUDA_NO_PLACE;
     return p->half && !is_constant && !yk_plan_is_output(p->plan, t->root) ? YK_CUDA_HALF : YK_CUDA_FLOAT;
@@ -119,7 +130,10 @@ void yk_cuda_describe_conv(const yk_cuda_program *p, int index, void *const *dat
                         .slope = a->alpha,
                         .scale = s->inputs[0] == plan->input ? 1 / plan->input_divisor : 1,
                         .in_type = type_of(p, s->inputs[0]),
-                        .out_type = type_of(p, s->outputs[0])};
+                        .out_type = type_of(p, s->outputs[0]),
+                        .int8 = plan->tensors[s->inputs[1]].type == YK_I8,
+                        .in_number = number_of(x),
+                        .out_number = number_of(y)};
     for (int i = 0; i < 2; i++) {
         c->kernel[i] = a->kernel[i];
         c->stride[i] = a->stride[i];
@@ -129,6 +143,8 @@ void yk_cuda_describe_conv(const yk_cuda_program *p, int index, void *const *dat
     if (s->residual != YK_NONE) {
         c->residual = data[s->residual];
         c->residual_pixel = (int)plan->tensors[s->residual].pixel;
+        c->residual_type = type_of(p, s->residual);
+        c->residual_number = number_of(&plan->tensors[s->residual]);
     }
 }
 
@@ -138,7 +154,7 @@ static cudaError_t run_conv(const yk_cuda_program *p, int index, void *const *da
     yk_cuda_conv c;
     yk_cuda_describe_conv(p, index, data, &c);
     c.weights = p->constants + a->weights;
-    c.bias = (const void *)(p->constants + a->bias);
+    yk_cuda_conv_channels(&c, p->constants + a->channels);
     return a->conv->run(&c, stream);
 }
 
@@ -229,6 +245,63 @@ static void describe_attention(const yk_plan *p, const yk_step *s, void *const *
                                .scale = a->scale};
 }
 
+/* ---- numbers as bytes ---- */
+
+/* To bytes, or back. */
+static bool is_pair(const yk_step *s)
+{
+    return s->kind == YK_STEP_NODE && (s->op == YK_OP_QUANTIZE || s->op == YK_OP_DEQUANTIZE);
+}
+
+static int bytes_of_pair(const yk_step *s)
+{
+    return s->op == YK_OP_QUANTIZE ? s->outputs[0] : s->inputs[0];
+}
+
+static int constant_zero(const yk_plan_tensor *t)
+{
+    return t->type == YK_I8 ? *(const int8_t *)t->data : *(const uint8_t *)t->data;
+}
+
+/* Whether a pair's scale and zero point are those that its bytes are known by; so far as constants are still there, as
+ * they are when a program is made. */
+static bool has_pair(const yk_plan *p, const yk_step *s)
+{
+    const int floats = s->op == YK_OP_QUANTIZE ? s->inputs[0] : s->outputs[0];
+    const yk_plan_tensor *bytes = &p->tensors[bytes_of_pair(s)], *scale = &p->tensors[s->inputs[1]];
+    const yk_plan_tensor *zero = s->input_count > 2 && s->inputs[2] != YK_NONE ? &p->tensors[s->inputs[2]] : NULL;
+    if (!is_byte_type(bytes->type) || !(bytes->scale > 0) || p->tensors[floats].type != YK_F32 ||
+        scale->type != YK_F32 || yk_shape_count(&scale->shape) != 1 ||
+        (scale->data && *(const float *)scale->data != bytes->scale))
+        return false;
+    return zero ? zero->type == bytes->type && yk_shape_count(&zero->shape) == 1 &&
+                      (!zero->data || constant_zero(zero) == bytes->zero)
+                : bytes->zero == 0;
+}
+
+/* What bytes may be used for as they are: where the result is the same bytes at other places, or the largest of some.
+ */
+static bool moves_bytes(const yk_step *s)
+{
+    return s->kind == YK_STEP_COPY ||
+           (s->kind == YK_STEP_NODE && (s->op == YK_OP_CONCAT || s->op == YK_OP_SLICE || s->op == YK_OP_MAX_POOL ||
+                                        (s->op == YK_OP_RESIZE && !s->attrs.linear)));
+}
+
+static bool has_bytes(const yk_plan *p, const yk_step *s)
+{
+    const yk_plan_tensor *out = &p->tensors[s->outputs[0]];
+    if (is_pair(s))
+        return has_pair(p, s);
+    if (s->kind == YK_STEP_NODE && s->op == YK_OP_CONV)
+        return p->tensors[s->inputs[1]].type == YK_I8;
+    for (int i = 0; i < s->input_count; i++) {
+        if (s->inputs[i] == YK_NONE || p->tensors[s->inputs[i]].type != out->type)
+            return false;
+    }
+    return moves_bytes(s);
+}
+
 static cudaError_t run_reduce(const yk_step *s, yk_cuda_view in, yk_cuda_view out, cudaStream_t stream)
 {
     const int axis = axis_of(s->attrs.axes[0], in.rank);
@@ -301,6 +374,10 @@ static cudaError_t run_node(const yk_cuda_program *p, const yk_step *s, void *co
     default:
         break;
     }
+    if (is_pair(s)) {
+        const yk_cuda_number n = number_of(&p->plan->tensors[bytes_of_pair(s)]);
+        return yk_cuda_quantize(&in, &out, &n, stream);
+    }
     if (yk_cuda_has_unary(s->op))
         return yk_cuda_unary(s->op, &s->attrs, &in, &out, stream);
     const yk_cuda_view a = broadcast(in, &out, 0), other = view_of(p, s->inputs[1], data);
@@ -308,17 +385,27 @@ static cudaError_t run_node(const yk_cuda_program *p, const yk_step *s, void *co
     return yk_cuda_binary(s->op, &a, &b, &out, stream);
 }
 
-/* Floats throughout, with room for 32-bit offsets. */
+/* Floats or bytes that stand for numbers, with room for 32-bit offsets. */
 static bool is_known(const yk_plan *p, int tensor)
 {
     const yk_plan_tensor *t = &p->tensors[tensor];
-    return t->type == YK_F32 && (t->root != tensor || yk_plan_root_count(t) < INT32_MAX);
+    return (t->type == YK_F32 || (is_byte_type(t->type) && t->scale > 0)) &&
+           (t->root != tensor || yk_plan_root_count(t) < INT32_MAX);
 }
 
-/* Operators that take more of their inputs than the first as something else than tensors. */
-static int tensor_inputs(const yk_step *s)
+int yk_cuda_tensor_inputs(const yk_step *s)
 {
-    return s->op == YK_OP_EXPAND ? 1 : s->input_count;
+    const bool first = s->op == YK_OP_CONV || s->op == YK_OP_EXPAND || is_pair(s);
+    return s->kind == YK_STEP_NODE && first ? 1 : s->input_count;
+}
+
+static bool uses_bytes(const yk_plan *p, const yk_step *s)
+{
+    bool found = is_byte_type(p->tensors[s->outputs[0]].type);
+    for (int i = 0; i < s->input_count; i++)
+        found = found ||
+                (s->inputs[i] != YK_NONE && s->inputs[i] != p->input && is_byte_type(p->tensors[s->inputs[i]].type));
+    return found;
 }
 
 static bool has_attention(const yk_plan *p, const yk_step *s)
@@ -333,12 +420,14 @@ bool yk_cuda_has_step(const yk_plan *p, const yk_step *s)
 {
     if (s->kind == YK_STEP_ATTENTION && !has_attention(p, s))
         return false;
-    for (int i = 0; i < tensor_inputs(s); i++) {
+    for (int i = 0; i < yk_cuda_tensor_inputs(s); i++) {
         if (s->inputs[i] != YK_NONE && s->inputs[i] != p->input && !is_known(p, s->inputs[i]))
             return false;
     }
-    if (s->output_count != 1 || !is_known(p, s->outputs[0]))
+    if (s->output_count != 1 || !is_known(p, s->outputs[0]) || (uses_bytes(p, s) && !has_bytes(p, s)))
         return false;
+    if (is_pair(s))
+        return true;
     if (s->kind != YK_STEP_NODE || s->op == YK_OP_CONV)
         return true;
     switch (s->op) {

@@ -73,7 +73,8 @@ static bool is_same(const yk_cuda_conv *a, const yk_cuda_conv *b)
            a->in_channels == b->in_channels && a->in_pixel == b->in_pixel && a->out_channels == b->out_channels &&
            a->out_pixel == b->out_pixel && !a->residual == !b->residual && are_equal(a->kernel, b->kernel) &&
            are_equal(a->stride, b->stride) && are_equal(a->pad, b->pad) && are_equal(a->dilation, b->dilation) &&
-           a->groups == b->groups && a->act == b->act && a->in_type == b->in_type && a->out_type == b->out_type;
+           a->groups == b->groups && a->act == b->act && a->in_type == b->in_type && a->out_type == b->out_type &&
+           a->int8 == b->int8 && a->residual_type == b->residual_type;
 }
 
 static yolk_status tune_step(yk_cuda_program *p, trial *t, int step)
@@ -91,7 +92,7 @@ static yolk_status tune_step(yk_cuda_program *p, trial *t, int step)
             return YOLK_OK;
         }
     }
-    c.bias = (const void *)(p->constants + a->bias);
+    yk_cuda_conv_channels(&c, p->constants + a->channels);
     float least = 0;
     const yk_cuda_conv_kernel *best = NULL;
     t->packed_by = NULL;
