@@ -109,6 +109,10 @@ static view find(const yk_plan *p, int tensor)
     if (s->kind == YK_STEP_COPY)
         return v;
     switch (s->op) {
+    case YK_OP_QUANTIZE:
+    case YK_OP_DEQUANTIZE:
+        /* What others read as bytes, attention reads before it is rounded to them. */
+        return v;
     case YK_OP_RESHAPE:
     case YK_OP_SQUEEZE:
     case YK_OP_UNSQUEEZE:

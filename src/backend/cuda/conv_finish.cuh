@@ -65,9 +65,9 @@ static __device__ __forceinline__ void begin(const yk_cuda_conv &c, int (&sums)[
 /* ---- the end ---- */
 
 /* Of shared memory that finish() needs. */
-template <typename KIND> static __host__ __device__ constexpr int finish_bytes(int rows, int channels)
+static __host__ __device__ constexpr int finish_bytes(int rows, int channels)
 {
-    return KIND::type == YK_CUDA_BYTE ? rows * (channels + 16) : rows * (channels + 8) * 2;
+    return rows * (channels + 8) * 2; /* of bytes half of it, but their results may be halves */
 }
 
 /* A block's sums, BM pixels by BN channels, of which each warp has WM by WN from (warp_row, warp_column) on. They go
@@ -199,6 +199,21 @@ static __device__ __forceinline__ void finish(const yk_cuda_conv &c, void *memor
     const bool to_bytes = c.out_type == YK_CUDA_BYTE, adds = c.residual != NULL;
     const bool adds_bytes = adds && to_bytes && c.residual_type == YK_CUDA_BYTE;
     float2 scale, bias;
+    if (c.out_type == YK_CUDA_HALF && (!adds || c.residual_type == YK_CUDA_HALF)) {
+        float floats[WM / 16][WN / 8][4];
+#pragma unroll
+        for (int j = 0; j < WN / 8; j++) {
+            scale = __ldg((const float2 *)(c.scales + first_channel + warp_column + j * 8 + (threadIdx.x & 3) * 2));
+#pragma unroll
+            for (int i = 0; i < WM / 16; i++) {
+#pragma unroll
+                for (int k = 0; k < 4; k++)
+                    floats[i][j][k] = (float)sums[i][j][k] * (k % 2 == 0 ? scale.x : scale.y);
+            }
+        }
+        finish<BM, BN, WM, WN, THREADS>(c, memory, floats, warp_row, warp_column, first_channel, pixel_of);
+        return;
+    }
     auto before = [&](int column) {
         scale = __ldg((const float2 *)(c.scales + first_channel + column));
         bias = __ldg((const float2 *)(c.bias + first_channel + column));
@@ -207,7 +222,7 @@ static __device__ __forceinline__ void finish(const yk_cuda_conv &c, void *memor
         move_block<BM, BN, THREADS>(c, shared, (uint8_t *)c.residual, c.residual_pixel, false, first_channel, pixel_of);
         __syncthreads();
     }
-    with_activation(c.act, c.slope, [&](auto activation) {
+    with_coarse_activation(c.act, c.slope, [&](auto activation) {
         auto pair = [&](int i, int j, int h) {
             const int a = sums[i][j][2 * h], b = sums[i][j][2 * h + 1];
             return make_float2(activation(fmaf(NARROW ? narrow_float(a) : (float)a, scale.x, bias.x)),

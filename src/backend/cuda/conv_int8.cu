@@ -46,7 +46,7 @@ __global__ void __launch_bounds__(PIXELS) stem(const __grid_constant__ yk_cuda_c
     typedef taps<K> T;
     __shared__ __align__(16) uint8_t rows[PIXELS * T::row];
     __shared__ __align__(16) uint8_t weights[CHANNELS * T::row];
-    __shared__ __align__(16) uint8_t result[finish_bytes<bytes>(PIXELS, CHANNELS)];
+    __shared__ __align__(16) uint8_t result[finish_bytes(PIXELS, CHANNELS)];
     const int t = threadIdx.x, lane = t & 31, warp = t >> 5, pixel = blockIdx.x * PIXELS + t;
 
     /* This thread's pixel: the lines of its taps end to end. */
@@ -262,7 +262,7 @@ __global__ void __launch_bounds__(128) depthwise(const __grid_constant__ yk_cuda
             }
         }
     }
-    with_activation(c.act, c.slope, [&](auto activation) {
+    with_coarse_activation(c.act, c.slope, [&](auto activation) {
 #pragma unroll
         for (int p = 0; p < P; p++) {
             if (ox + p >= c.out_width)

@@ -2,8 +2,8 @@
  * along what is summed the taps of the filter, the channels of each side by side.
  *
  * The rows are never laid out in memory ("implicit GEMM"): each thread finds where its 16 bytes of a row come from while
- * it copies them to shared memory, and what lies outside of the picture is filled with zeros. cp.async brings several
- * steps ahead, ldmatrix and mma.sync (m16n8k16) do the rest; all of it runs from compute capability 8.0 on. */
+ * it copies them to shared memory, and what lies outside of the picture is filled with zeros, or with bytes' zero point.
+ * cp.async brings several steps ahead, ldmatrix and mma.sync (m16n8k16 of halves, m16n8k32 of bytes) do the rest; all of it runs from compute capability 8.0 on. */
 #ifndef YK_CUDA_CONV_MMA_CUH
 #define YK_CUDA_CONV_MMA_CUH
 
@@ -34,7 +34,7 @@ template <typename KIND, int BM, int BN, int BK, int WM, int WN, int STAGES> str
     static const int threads = (BM / WM) * (BN / WN) * 32;
     static const int row = BK * sizeof(typename KIND::element); /* bytes */
     static const int stage = (BM + BN) * row;
-    static const int out = finish_bytes<KIND>(BM, BN);
+    static const int out = finish_bytes(BM, BN);
     static const int shared = STAGES * stage > out ? STAGES * stage : out;
 };
 

@@ -1,6 +1,6 @@
 /* 3x3 convolutions of a tile of the picture that lies in shared memory with the pixels around it.
  *
- * As a matrix product (conv_mma.cu) each input pixel is read nine times. Here it is read once: a row of a tap's matrix
+ * As a matrix product (conv_mma.cuh) each input pixel is read nine times. Here it is read once: a row of a tap's matrix
  * is a pixel of the tile, wherever that lies, as ldmatrix takes the address of each row. Channels are done in blocks,
  * and the weights of one block come line by line of the filter while the line before is computed with. */
 #ifndef YK_CUDA_CONV_TILE_CUH
@@ -22,7 +22,7 @@ template <typename KIND, int TH, int TW, int CB, int BN, int S> struct shape {
     static const int line = taps * pixel + 16; /* bytes of one output channel, padded against bank conflicts */
     static const int tile_bytes = height * width * pixel;
     static const int lines_bytes = BN * line;
-    static const int out_bytes = finish_bytes<KIND>(pixels, BN);
+    static const int out_bytes = finish_bytes(pixels, BN);
 };
 
 /* Where chunk `c` of pixel `p` of the tile lies, in bytes: turned so that the chunks of eight pixels that ldmatrix reads

@@ -35,6 +35,25 @@ static __device__ __forceinline__ unsigned to_bytes(const yk_cuda_number &n, con
     return __byte_perm(low, high, 0x5410);
 }
 
+/* Within 2^-11 of what is halved, which is less than a tenth of what bytes tell apart, at half the price. */
+static __device__ __forceinline__ float coarse_silu(float x)
+{
+    float half = 0.5f * x, y;
+    asm("tanh.approx.f32 %0, %1;" : "=f"(y) : "f"(half));
+    return fmaf(half, y, half);
+}
+
+/* with_activation() for results that become bytes. */
+template <typename BODY> static __device__ __forceinline__ void with_coarse_activation(yk_act act, float slope, BODY body)
+{
+    if (act == YK_ACT_SILU)
+        body([](float x) { return coarse_silu(x); });
+    else if (act == YK_ACT_NONE)
+        body([](float x) { return x; });
+    else
+        body([=](float x) { return activate(act, slope, x); });
+}
+
 /* Whether tensors of bytes can be read 16 at a time: where they begin, and from one pixel to the next. */
 static inline bool has_byte_chunks(const void *data, int pixel)
 {
