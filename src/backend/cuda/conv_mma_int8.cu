@@ -4,16 +4,11 @@
 extern "C" {
 MMA_KERNEL(bytes, mma8, 128, 128, 64, 64, 32, 3);
 MMA_KERNEL(bytes, mma8, 128, 128, 128, 64, 32, 3);
-MMA_KERNEL(bytes, mma8, 128, 64, 64, 32, 32, 3);
-MMA_KERNEL(bytes, mma8, 128, 64, 128, 32, 32, 3);
 MMA_KERNEL(bytes, mma8, 128, 32, 64, 32, 32, 3);
 MMA_KERNEL(bytes, mma8, 128, 16, 64, 32, 16, 3);
-MMA_KERNEL(bytes, mma8, 64, 128, 128, 32, 32, 3);
 MMA_KERNEL(bytes, mma8, 64, 64, 128, 32, 32, 3);
 MMA_KERNEL(bytes, mma8, 64, 32, 128, 32, 16, 3);
-MMA_KERNEL(bytes, mma8, 64, 32, 64, 32, 16, 3);
 MMA_KERNEL(bytes, mma8, 64, 16, 64, 16, 16, 3);
-MMA_KERNEL(bytes, mma8, 32, 64, 128, 16, 32, 3);
 MMA_KERNEL(bytes, mma8, 128, 64, 64, 32, 32, 2);
 MMA_KERNEL(bytes, mma8, 64, 64, 64, 32, 32, 2);
 }
