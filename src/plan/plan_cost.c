@@ -26,12 +26,14 @@ static double operations(const yk_plan *p, const yk_step *s)
     if (s->kind != YK_STEP_NODE)
         return 0;
     const double taps = (double)s->attrs.kernel[0] * s->attrs.kernel[1];
+    int64_t depth = 0; /* what one of the larger side's numbers is multiplied with, in channels */
     switch (s->op) {
     case YK_OP_CONV:
-        return 2 * elements(p, s->outputs[0]) * (double)(x->dims[1] / s->attrs.groups) * taps;
+        depth = x->dims[1] / s->attrs.groups;
+        return 2 * elements(p, s->outputs[0]) * (double)depth * taps;
     case YK_OP_CONV_TRANSPOSE:
-        return 2 * elements(p, s->inputs[0]) * (double)(p->tensors[s->outputs[0]].shape.dims[1] / s->attrs.groups) *
-               taps;
+        depth = p->tensors[s->outputs[0]].shape.dims[1] / s->attrs.groups;
+        return 2 * elements(p, s->inputs[0]) * (double)depth * taps;
     case YK_OP_MATMUL:
         return 2 * elements(p, s->outputs[0]) * (double)x->dims[x->rank - 1];
     default:

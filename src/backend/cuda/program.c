@@ -128,7 +128,7 @@ void yk_cuda_conv_pack_channels(const yk_cuda_conv *c, const int8_t *weights, co
     float *biases = to;
     if (bias)
         memcpy(biases, bias, (size_t)c->out_channels * sizeof *bias);
-    if (!c->int8)
+    if (!c->int8 || !scales)
         return;
     float *products = biases + padded_channels(c);
     int32_t *starts = (int32_t *)(products + padded_channels(c));
