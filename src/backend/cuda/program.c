@@ -119,7 +119,7 @@ void yk_cuda_conv_channels(yk_cuda_conv *c, const void *channels)
     if (!c->int8)
         return;
     c->scales = c->bias + padded_channels(c);
-    c->starts = (const int32_t *)(c->scales + padded_channels(c));
+    c->starts = (const int32_t *)(const void *)(c->scales + padded_channels(c));
 }
 
 void yk_cuda_conv_pack_channels(const yk_cuda_conv *c, const int8_t *weights, const float *scales, const float *bias,
@@ -131,7 +131,7 @@ void yk_cuda_conv_pack_channels(const yk_cuda_conv *c, const int8_t *weights, co
     if (!c->int8 || !scales)
         return;
     float *products = biases + padded_channels(c);
-    int32_t *starts = (int32_t *)(products + padded_channels(c));
+    int32_t *starts = (int32_t *)(void *)(products + padded_channels(c));
     const int count = c->in_channels / c->groups * c->kernel[0] * c->kernel[1];
     for (int o = 0; o < c->out_channels; o++) {
         int32_t sum = 0;
