@@ -65,7 +65,7 @@ yolk_status yk_engine_write(const char *path, const yk_engine_header *header, co
     yk_buffer text = {0};
     yk_atomic *file = NULL;
     uint8_t start[YK_ENGINE_START] = {0};
-    section sections[YK_ENGINE_FORMS + 1] = {{NULL}};
+    section sections[YK_ENGINE_FORMS + 1] = {{.bytes = NULL}};
     uint64_t end;
     yolk_status status = place_parts(parts, count, &table, sections, &end);
     if (status == YOLK_OK)

@@ -66,7 +66,7 @@ static void run_panels(const void *packed, int columns, int depth, const tile_in
     const uint8_t *panel = packed;
     for (int p = 0; p < lot_panel_count(columns); p++) {
         const int lots = panel_lots(columns, p), width = lots * LOT;
-        const float *bias = (const float *)panel;
+        const float *bias = (const void *)panel;
         const real *weights = (const real *)(bias + width);
         tile_input at = *x;
         tile_end e = *end;
