@@ -154,7 +154,7 @@ static void pack_panels(const yk_cpu_conv *c, const float *weights, const float 
         const float *from = weights + (int64_t)g * columns * channels * taps;
         for (int p = 0; p < lot_panel_count(columns); p++) {
             const int lots = panel_lots(columns, p), width = lots * LOT, real_ones = columns - p * LOT_PANEL;
-            float *biases = (float *)panel;
+            float *biases = (void *)panel;
             real *to = (real *)(biases + width);
             for (int i = 0; i < YK_MIN(width, real_ones); i++)
                 biases[i] = bias ? bias[g * columns + p * LOT_PANEL + i] : 0;
