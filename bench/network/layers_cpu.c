@@ -1,5 +1,9 @@
 /* Each step of a network as the native backend runs it: one JSON object a line for each step, and one for all of it:
- * the middle of its times, and the least, which others on the machine disturb less.
+ * the middle of its times, and the least, which others on the machine disturb less; and how much of what the processor
+ * can do that is. Before each run of the network the same threads multiply and add in registers alone, and copy as much
+ * memory as the network's feature maps take: the middle of these rates is the peak. A step's `share` is the rate of its
+ * multiplications and additions, as a convolution by its window has them, over that peak, so that Winograd's may pass
+ * 1; `bound_ms` is the time that computing or moving takes at the peak, whichever is longer.
  *
  * usage: layers_cpu MODEL HEIGHT WIDTH THREADS ROUNDS [tune] */
 #include <math.h>
@@ -9,21 +13,59 @@
 
 #include "backend/cpu/program.h"
 #include "backend/cpu/tune.h"
+#include "fma.h"
 #include "import/import.h"
+
+enum { FMA_PARTS = 16, FMA_TURNS = 6000, COPY_PIECE = 256 << 10 };
 
 typedef struct run {
     const yk_cpu_program *program;
     yk_cpu_memory memory;
-    double *ms; /* rounds of each step */
-    int rounds;
+    double *ms;               /* rounds of each step */
+    double *fma_ms, *copy_ms; /* of each round */
+    int rounds, threads;
+    fma_loop fma;
+    int lanes;             /* of its vectors */
+    volatile float factor; /* which the compiler does not know */
+    float nothing[YK_POOL_THREADS];
+    uint8_t *copied; /* as large as the arena */
+    int pieces;      /* of half of it */
     yolk_status status;
 } run;
+
+static void multiply(void *user, int part, int thread)
+{
+    run *r = user;
+    (void)part;
+    r->nothing[thread] += r->fma(r->factor, FMA_TURNS);
+}
+
+static void copy(void *user, int part, int thread)
+{
+    run *r = user;
+    (void)thread;
+    memcpy(r->copied + (int64_t)(r->pieces + part) * COPY_PIECE, r->copied + (int64_t)part * COPY_PIECE, COPY_PIECE);
+}
+
+/* The second of two turns, as all threads are awake then. */
+static double time_phase(yk_pool_job *job, int parts, yk_part_fn part, run *r)
+{
+    uint64_t start = 0;
+    for (int turn = 0; turn < 2; turn++) {
+        start = yk_now_ns();
+        yk_pool_job_phase(job, parts, part, r);
+    }
+    return 1e-6 * (double)(yk_now_ns() - start);
+}
 
 static void measure(yk_pool_job *job, void *user)
 {
     run *r = user;
     const int steps = r->program->plan->step_count;
     for (int round = 0; round < r->rounds; round++) {
+        r->copy_ms[round] = time_phase(job, r->pieces, copy, r);
+        if (r->fma)
+            r->fma_ms[round] = time_phase(job, FMA_PARTS * r->threads, multiply, r);
         for (int i = 0; i < steps && r->status == YOLK_OK; i++) {
             const uint64_t start = yk_now_ns();
             r->status = yk_cpu_program_step(r->program, i, job, &r->memory);
@@ -38,37 +80,54 @@ static int ascending(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static double work(const yk_cpu_conv *c)
+/* The middle one; `times` are sorted. */
+static double middle(double *times, int count)
 {
-    return 2e-9 * (double)c->batch * c->out_height * c->out_width * c->out_channels * (c->in_channels / c->groups) *
-           c->kernel[0] * c->kernel[1];
+    qsort(times, (size_t)count, sizeof *times, ascending);
+    return times[count / 2];
+}
+
+/* Infinity for what is not measured, which then bounds nothing. */
+static yk_device_peak peak_of(const run *r)
+{
+    const double multiplied = 2.0 * FMA_SUMS * r->lanes * FMA_TURNS * FMA_PARTS * r->threads;
+    return (yk_device_peak){.bytes = 2e3 * COPY_PIECE * r->pieces / middle(r->copy_ms, r->rounds),
+                            .operations = r->fma ? 1e3 * multiplied / middle(r->fma_ms, r->rounds) : INFINITY,
+                            .byte_operations = INFINITY};
 }
 
 static void show(const yk_cpu_program *p, const run *r)
 {
-    double all = 0, least = 0, flops = 0;
+    const yk_device_peak peak = peak_of(r);
+    double all = 0, least = 0, flops = 0, convs = 0, conv_flops = 0;
     for (int i = 0; i < p->plan->step_count; i++) {
         const yk_step *s = &p->plan->steps[i];
         const yk_cpu_action *a = &p->actions[i];
+        const yk_step_cost cost = yk_plan_step_cost(p->plan, s);
         char in[96], out[96];
         double *times = &r->ms[i * r->rounds];
-        qsort(times, (size_t)r->rounds, sizeof *times, ascending);
+        const double ms = middle(times, r->rounds), gflop = 1e-9 * cost.operations;
         yk_shape_text(&p->plan->tensors[s->inputs[0]].shape, in);
         yk_shape_text(&p->plan->tensors[s->outputs[0]].shape, out);
-        const double gflop = a->conv ? work(&a->shape) : 0, ms = times[r->rounds / 2];
         const char *kernel = a->conv ? a->conv->name : a->other ? a->other->name : "loops";
         const char *op = s->kind == YK_STEP_NODE ? yk_op_name(s->op) : s->kind == YK_STEP_COPY ? "copy" : "input";
         all += ms;
         least += times[0];
         flops += gflop;
+        convs += a->conv ? ms : 0;
+        conv_flops += a->conv ? gflop : 0;
         printf("{\"step\": %d, \"name\": \"%s\", \"op\": \"%s\", \"kernel\": \"%s\", \"in\": \"%s\", \"out\": \"%s\", "
-               "\"ms\": %.4f, \"least_ms\": %.4f, \"gflop\": %.5f, \"gflops\": %.1f, \"parts\": %d}\n",
-               i, s->name, op, kernel, in, out, ms, times[0], gflop, gflop / ms * 1e3, a->parts);
+               "\"ms\": %.4f, \"least_ms\": %.4f, \"gflop\": %.5f, \"gflops\": %.1f, \"mb\": %.3f, \"share\": %.3f, "
+               "\"bound_ms\": %.4f, \"parts\": %d}\n",
+               i, s->name, op, kernel, in, out, ms, times[0], gflop, gflop / ms * 1e3, 1e-6 * cost.bytes,
+               1e3 * cost.operations / ms / peak.operations, 1e3 * yk_step_seconds(cost, &peak), a->parts);
     }
     printf("{\"steps\": %d, \"isa\": \"%s\", \"ms\": %.3f, \"least_ms\": %.3f, \"gflop\": %.3f, "
-           "\"arena_mb\": %.2f, \"packed_mb\": %.2f}\n",
-           p->plan->step_count, p->isa->name, all, least, flops, 1e-6 * (double)p->plan->arena,
-           1e-6 * (double)p->packed_bytes);
+           "\"peak_gflops\": %.1f, \"copy_gbs\": %.1f, \"conv_ms\": %.3f, \"conv_share\": %.3f, \"share\": %.3f, "
+           "\"bound_ms\": %.3f, \"arena_mb\": %.2f, \"packed_mb\": %.2f}\n",
+           p->plan->step_count, p->isa->name, all, least, flops, r->fma ? 1e-9 * peak.operations : 0, 1e-9 * peak.bytes,
+           convs, 1e12 * conv_flops / convs / peak.operations, 1e12 * flops / all / peak.operations,
+           1e3 * yk_plan_seconds(p->plan, &peak), 1e-6 * (double)p->plan->arena, 1e-6 * (double)p->packed_bytes);
 }
 
 int main(int argc, char **argv)
@@ -101,8 +160,15 @@ int main(int argc, char **argv)
     uint8_t *scratch[YK_POOL_THREADS];
     for (int i = 0; i < threads; i++)
         scratch[i] = yk_alloc_aligned(p->scratch + 64);
-    run r = {.program = p, .memory = {.data = data, .scratch = scratch}, .rounds = rounds};
+    run r = {.program = p, .memory = {.data = data, .scratch = scratch}, .rounds = rounds, .threads = threads};
     r.ms = calloc((size_t)plan->step_count * (size_t)rounds, sizeof *r.ms);
+    r.fma_ms = calloc((size_t)rounds, sizeof *r.fma_ms);
+    r.copy_ms = calloc((size_t)rounds, sizeof *r.copy_ms);
+    r.fma = fma_loop_of(p->isa, &r.lanes);
+    r.factor = 1e-3f;
+    r.pieces = (int)(plan->arena / COPY_PIECE / 2) + 1;
+    r.copied = yk_alloc_aligned((size_t)r.pieces * 2 * COPY_PIECE);
+    memset(r.copied, 1, (size_t)r.pieces * 2 * COPY_PIECE);
     if (yk_pool_job_create(threads, measure, &r, &job))
         return 1;
     yk_pool_job_start(job);
