@@ -7,8 +7,10 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* A phase's parts are given out by one word: its number, how many parts it has and the next one. Whoever has exchanged
- * it for one with a higher next part has that part, of that phase and of no other. */
+/* A phase's parts are given out by one word: its number, the end of those that are left, and the first of them. Whoever
+ * has exchanged it for one with a part less has that part, of that phase and of no other. Who leads takes the first one
+ * and helpers the last, as each then has much the same end of a picture in every phase, and with it what it wrote in
+ * the phase before in its own cache. */
 #define PARTS_SHIFT 21
 #define PHASE_SHIFT 42
 #define PART_MASK   (((uint64_t)1 << PARTS_SHIFT) - 1)
@@ -64,11 +66,14 @@ static void do_parts(yk_pool_job *j, int thread)
 {
     uint64_t ticket = atomic_load_explicit(&j->ticket, memory_order_acquire);
     while (is_open(ticket)) {
-        if (!atomic_compare_exchange_weak_explicit(&j->ticket, &ticket, ticket + 1, memory_order_acq_rel,
+        const bool leads = thread == 0;
+        const uint64_t first = ticket & PART_MASK, end = ticket >> PARTS_SHIFT & PART_MASK;
+        const uint64_t less = leads ? ticket + 1 : ticket - ((uint64_t)1 << PARTS_SHIFT);
+        if (!atomic_compare_exchange_weak_explicit(&j->ticket, &ticket, less, memory_order_acq_rel,
                                                    memory_order_acquire))
             continue;
         /* The phase cannot end before this part is done, so what to do is still its. */
-        j->part(j->part_user, (int)(ticket & PART_MASK), thread);
+        j->part(j->part_user, (int)(leads ? first : end - 1), thread);
         atomic_fetch_add_explicit(&j->done, 1, memory_order_release);
         ticket = atomic_load_explicit(&j->ticket, memory_order_acquire);
     }

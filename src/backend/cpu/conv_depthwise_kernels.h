@@ -50,7 +50,7 @@ static size_t depthwise_scratch(const yk_cpu_conv *c)
 /* Rows of the output, those of all pictures one after the other. */
 static int depthwise_rows(const yk_cpu_conv *c)
 {
-    return part_rows(depthwise_cost(c) / ((double)c->batch * c->out_height), 1);
+    return part_rows(depthwise_cost(c), (int64_t)c->batch * c->out_height, 1);
 }
 
 static int depthwise_parts(const yk_cpu_conv *c)

@@ -5,7 +5,10 @@
  * to zeros, so that the loop itself knows nothing of windows, strides and borders. Weights lie in panels of as many
  * channels as a tile has, in the order in which they are read. */
 
-enum { MATMUL_ROWS = 8 * TILE_ROWS }; /* pixels whose pointers are made at once: a panel is used for all of them */
+enum {
+    MATMUL_ROWS = 8 * TILE_ROWS, /* pixels whose pointers are made at once: a panel is used for all of them */
+    PART_UNIT = 2 * TILE_ROWS,   /* a part has a multiple of so many */
+};
 
 static __attribute__((noinline)) void tile_full(const tile_input *x, const real *weights, const float *bias,
                                                 const tile_end *e)
@@ -97,10 +100,19 @@ static double tile_cycles(const yk_cpu_conv *c, double rows, int columns, double
            (c->act == YK_ACT_NONE ? 1 : 8) * rows * vecs;
 }
 
-static int part_rows(double row_cycles, int least)
+/* Among how many parts so much is shared out: up to 16 of at least 20 us, and beyond that of 80. Few parts are an even
+ * number, as what two threads cannot halve leaves one of them idle. */
+static int pieces(double cycles)
 {
-    const double rows = 250000 / row_cycles; /* about 80 us */
-    return rows < least ? least : rows > 1 << 20 ? 1 << 20 : (int)rows;
+    const double wanted = YK_MAX(YK_MIN(cycles / 60000, 16), cycles / 250000);
+    return wanted < 0.5 ? 1 : wanted <= 2 ? 2 : ((int)YK_MIN(wanted, 1 << 20) + 3) / 4 * 4;
+}
+
+/* Rows of a part, a multiple of `unit`, where all of them take so many cycles. */
+static int part_rows(double cycles, int64_t rows, int unit)
+{
+    const int64_t count = pieces(cycles), units = (rows + unit - 1) / unit;
+    return (int)YK_MIN((units + count - 1) / count, 1 << 16) * unit;
 }
 
 /* Pointers behind the `rows` real ones of each tap, to the end of the last tile. */
@@ -182,8 +194,7 @@ static size_t matmul_scratch(const yk_cpu_conv *c)
 
 static int matmul_part_rows(const yk_cpu_conv *c)
 {
-    const int rows = part_rows(matmul_cost(c) / (double)matmul_pixels(c), MATMUL_ROWS);
-    return (rows + MATMUL_ROWS - 1) / MATMUL_ROWS * MATMUL_ROWS;
+    return part_rows(matmul_cost(c), matmul_pixels(c), PART_UNIT);
 }
 
 static int matmul_parts(const yk_cpu_conv *c)

@@ -43,7 +43,7 @@ static void stem_pack(const yk_cpu_conv *c, const float *weights, const float *b
 
 static int stem_part_rows(const yk_cpu_conv *c)
 {
-    return YK_MIN(part_rows(stem_cost(c) / ((double)c->batch * c->out_height), 1), c->out_height);
+    return YK_MIN(part_rows(stem_cost(c), (int64_t)c->batch * c->out_height, 1), c->out_height);
 }
 
 static int stem_parts_of_picture(const yk_cpu_conv *c)

@@ -48,16 +48,17 @@ static winograd_cut winograd_cut_of(const yk_cpu_conv *c, int m)
     w.tiles = c->batch * w.across * w.down;
     w.channels = round_up(c->in_channels, VEC);
     w.panels = panel_count(c->out_channels);
+    const int wanted = pieces(winograd_cycles(c, m, &transforms));
     int most = WINOGRAD_CACHE / (w.points * w.channels * (int)sizeof(float)) / TILE_ROWS * TILE_ROWS;
-    most = YK_MIN(YK_MAX(most, WINOGRAD_LEAST_TILES), WINOGRAD_MOST_TILES);
+    most = YK_MIN(YK_MIN(most, (w.tiles + wanted - 1) / wanted), WINOGRAD_MOST_TILES);
+    most = YK_MAX(most, WINOGRAD_LEAST_TILES);
     /* Blocks of one size, so that no part is a small rest. */
     w.blocks = (w.tiles + most - 1) / most;
     w.block = round_up((w.tiles + w.blocks - 1) / w.blocks, TILE_ROWS);
     w.blocks = (w.tiles + w.block - 1) / w.block;
     w.rows = w.block;
     /* Few tiles with many channels are shared out by channels too, though each part then turns the input. */
-    const double wanted = winograd_cycles(c, m, &transforms) / 250000;
-    w.column_parts = YK_MAX(1, YK_MIN((int)(wanted / w.blocks), w.panels * PANEL / 64));
+    w.column_parts = YK_MAX(1, YK_MIN(wanted / w.blocks, w.panels * PANEL / 32));
     w.input_step = (int64_t)w.rows * w.channels + 2 * VEC;
     w.product_step = (int64_t)w.rows * PANEL + 2 * VEC;
     return w;

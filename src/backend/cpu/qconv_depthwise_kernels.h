@@ -40,7 +40,7 @@ static void qdepthwise_pack(const yk_cpu_conv *c, const int8_t *weights, const f
 /* Rows of the output, those of all pictures one after the other. */
 static int qdepthwise_rows(const yk_cpu_conv *c)
 {
-    return part_rows(qdepthwise_cost(c) / ((double)c->batch * c->out_height), 1);
+    return part_rows(qdepthwise_cost(c), (int64_t)c->batch * c->out_height, 1);
 }
 
 static int qdepthwise_parts(const yk_cpu_conv *c)

@@ -488,8 +488,7 @@ static size_t qmatmul_scratch(const yk_cpu_conv *c)
 
 static int qmatmul_part_rows(const yk_cpu_conv *c)
 {
-    const int rows = part_rows(qmatmul_cycles(c) / (double)matmul_pixels(c), MATMUL_ROWS);
-    return (rows + MATMUL_ROWS - 1) / MATMUL_ROWS * MATMUL_ROWS;
+    return part_rows(qmatmul_cycles(c), matmul_pixels(c), PART_UNIT);
 }
 
 static int qmatmul_parts(const yk_cpu_conv *c)

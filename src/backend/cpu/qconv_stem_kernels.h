@@ -46,7 +46,7 @@ static bool qstem_sound(const yk_cpu_conv *c, const void *packed)
 
 static int qstem_part_rows(const yk_cpu_conv *c)
 {
-    return YK_MIN(part_rows(qstem_cost(c) / ((double)c->batch * c->out_height), 1), c->out_height);
+    return YK_MIN(part_rows(qstem_cost(c), (int64_t)c->batch * c->out_height, 1), c->out_height);
 }
 
 static int qstem_parts_of_picture(const yk_cpu_conv *c)

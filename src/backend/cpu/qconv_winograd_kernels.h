@@ -40,11 +40,12 @@ static qw_cut qw_cut_of(const yk_cpu_conv *c)
     w.panels = panel_count(c->out_channels);
     w.width = (w.panels - 1) * PANEL + panel_vecs(c->out_channels, w.panels - 1) * VEC;
     const int each = QW_POINTS * (w.channels * (int)sizeof(int16_t) + PANEL * (int)sizeof(float));
-    const int most = YK_MIN(YK_MAX((320 << 10) / each / TILE_ROWS, 2), 16) * TILE_ROWS;
+    const int wanted = pieces(qw_cycles(c)), rows = ((w.tiles + wanted - 1) / wanted + TILE_ROWS - 1) / TILE_ROWS;
+    const int most = YK_MIN(YK_MAX(YK_MIN((320 << 10) / each / TILE_ROWS, rows), 2), 16) * TILE_ROWS;
     w.blocks = (w.tiles + most - 1) / most;
     w.block = ((w.tiles + w.blocks - 1) / w.blocks + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
     w.blocks = (w.tiles + w.block - 1) / w.block;
-    w.column_parts = YK_MAX(1, YK_MIN((int)(qw_cycles(c) / 250000 / w.blocks), w.panels * PANEL / 64));
+    w.column_parts = YK_MAX(1, YK_MIN(wanted / w.blocks, w.panels * PANEL / 32));
     w.input_step = (int64_t)w.block * w.channels + 4 * SHORTS;
     w.product_step = (int64_t)w.block * PANEL + 2 * VEC;
     return w;
