@@ -1,5 +1,6 @@
 /* Every convolution kernel of every instruction set that this processor has, against sums in double precision, on fresh
  * random numbers: odd sizes, slices, borders, poisoned outputs, parts in any order. */
+#include "backend/cpu/program.h"
 #include "cpu_test.h"
 #include "yk_test.h"
 
@@ -367,6 +368,36 @@ static void a_picture_is_the_same_in_any_batch(void **state)
     }
 }
 
+/* Maps of few pixels and many channels have something to do for several threads, and next to nothing is not cut. */
+static void work_is_shared_out(void **state)
+{
+    (void)state;
+    static const int shapes[][4] = {/* channels, height and width, kernel, parts at least */
+                                    {128, 20, 1, 4},
+                                    {128, 20, 3, 4},
+                                    {64, 10, 3, 2},
+                                    {256, 10, 1, 2},
+                                    {8, 4, 1, 1}};
+    const yk_cpu_isa *isa;
+    for (int i = 0; (isa = tested_isa(i)); i++) {
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+            yk_cpu_conv c = {.batch = 1, .groups = 1, .act = YK_ACT_SILU};
+            c.in_channels = c.out_channels = shapes[s][0];
+            c.in_height = c.in_width = c.out_height = c.out_width = shapes[s][1];
+            for (int k = 0; k < 2; k++) {
+                c.kernel[k] = shapes[s][2];
+                c.pad[k] = shapes[s][2] / 2;
+                c.stride[k] = c.dilation[k] = 1;
+            }
+            c.in_pixel = c.out_pixel = c.in_channels;
+            const int parts = yk_cpu_cheapest(isa, &c)->parts(&c);
+            if (parts < shapes[s][3] || (shapes[s][3] == 1 && parts > 1))
+                fail_msg("%s: %d channels of %d pixels squared in %d parts", isa->name, c.in_channels, c.in_height,
+                         parts);
+        }
+    }
+}
+
 /* A window of one, a weight of one: what comes out is the activation of what goes in. */
 static void activations_are_as_exact_as_they_say(void **state)
 {
@@ -430,6 +461,7 @@ int main(void)
         cmocka_unit_test(random_convolutions),
         cmocka_unit_test(convolutions_of_networks),
         cmocka_unit_test(a_picture_is_the_same_in_any_batch),
+        cmocka_unit_test(work_is_shared_out),
         cmocka_unit_test(activations_are_as_exact_as_they_say),
     };
     begin_random();

@@ -11,6 +11,7 @@ typedef struct work {
     yk_pool_job *job;
     _Atomic int done[PARTS];
     _Atomic int busy[THREADS]; /* threads of that number at work */
+    int who[PARTS];            /* did a part last */
     int phases, wrong;
 } work;
 
@@ -20,6 +21,7 @@ static void part(void *user, int index, int thread)
     assert_in_range(thread, 0, THREADS - 1);
     if (atomic_fetch_add(&w->busy[thread], 1) != 0)
         w->wrong++;
+    w->who[index] = thread;
     atomic_fetch_add(&w->done[index], 1);
     atomic_fetch_sub(&w->busy[thread], 1);
 }
@@ -31,6 +33,8 @@ static void lead(yk_pool_job *job, void *user)
         yk_pool_job_phase(job, PARTS, part, w);
         for (int i = 0; i < PARTS; i++)
             w->wrong += atomic_load(&w->done[i]) != phase;
+        for (int i = 1; i < PARTS; i++) /* the leader's are the first ones */
+            w->wrong += w->who[i] == 0 && w->who[i - 1] != 0;
         w->phases++;
     }
 }
