@@ -125,7 +125,12 @@ static int letterboxes(void)
         for (size_t k = 0; k < (size_t)w * (size_t)h * 3; k++)
             pixels[k] = (uint8_t)noise();
         uint8_t *chroma = pixels + (size_t)w * (size_t)h;
-        yolk_image image = {w, h, rows[i].format, YOLK_MATRIX_BT709, 0, {pixels}, {w * 3}};
+        yolk_image image = {.width = w,
+                            .height = h,
+                            .format = rows[i].format,
+                            .matrix = YOLK_MATRIX_BT709,
+                            .planes = {pixels},
+                            .strides = {w * 3}};
         if (rows[i].format == YOLK_PIXEL_I420)
             image = (yolk_image){w,
                                  h,

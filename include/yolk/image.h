@@ -28,8 +28,17 @@ typedef enum yolk_color_matrix {
     YOLK_MATRIX_BT2020     /**< ultra high definition, non-constant luminance */
 } yolk_color_matrix;
 
+/** Whose memory the planes of a picture are in. */
+typedef enum yolk_image_memory {
+    YOLK_MEMORY_HOST = 0, /**< the processor's */
+    YOLK_MEMORY_CUDA      /**< an NVIDIA GPU's, as cudaMalloc() or a hardware decoder gives it, or managed memory. For
+                               yolk_manager_predict_batch() with models that run on such GPUs; everything else answers
+                               YOLK_ERROR_UNSUPPORTED. What fills the planes must be done before the call */
+} yolk_image_memory;
+
 /** A view of a picture. It owns nothing: whoever filled it in keeps the planes alive while yolk uses it.
- *  Images made by yolk_image_load() own their planes and end with yolk_image_destroy(). */
+ *  Images made by yolk_image_load() own their planes and end with yolk_image_destroy(). Views of your own begin as
+ *  zeros, which is what fields that you do not know mean. */
 typedef struct yolk_image {
     int width;                /**< in pixels, 1 or more */
     int height;               /**< in pixels, 1 or more */
@@ -39,6 +48,7 @@ typedef struct yolk_image {
     uint8_t
         *planes[3]; /**< first byte of each plane; unused ones NULL. yolk writes to them in yolk_image_draw() only */
     int strides[3]; /**< bytes from one row to the next */
+    yolk_image_memory memory; /**< whose memory the planes are in */
 } yolk_image;
 
 /** One object found in a picture. */

@@ -110,10 +110,11 @@ typedef struct yolk_batch_choice {
 YOLK_API yolk_status yolk_manager_optimal_batch(yolk_manager *manager, yolk_size input, uint64_t available,
                                                 yolk_batch_choice *out);
 
-/** Finds objects in `count` frames, of any sizes and formats, in order. Blocks until all are done. `input` (NULL: a
- * square of the config's or the model's size) is the size they are letterboxed to. `*out` is set on success, to be
- * ended with yolk_results_destroy(), and is NULL on failure. Class names in it live until the next load or destroy.
- * Thread-safe. */
+/** Finds objects in `count` frames, of any sizes and formats, in order, in the processor's memory or, for models on
+ * GPUs, in that of any of those (yolk_image.memory). Blocks until all are done. `input` (NULL: a square of the config's
+ * or the model's size) is the size they are letterboxed to. `*out` is set on success, to be ended with
+ * yolk_results_destroy(), and is NULL on failure. Class names in it live until the next load or destroy. Thread-safe.
+ */
 YOLK_API yolk_status yolk_manager_predict_batch(yolk_manager *manager, const yolk_image *frames, size_t count,
                                                 const yolk_size *input, yolk_results **out);
 

@@ -6,7 +6,7 @@
 #include "detect/detect.h"
 #include "graph/graph.h"
 
-enum { YK_BACKEND_API = 3 };
+enum { YK_BACKEND_API = 4 };
 
 typedef struct yk_probe {
     bool available;
@@ -40,7 +40,7 @@ enum {
 typedef struct yk_input {
     int count; /* the first ones of the batch; what the others are does not matter */
     /* One a frame; both NULL when they are bytes in input(). They have passed yk_letterbox_check(), and pixels have to
-     * stay until wait() has returned. */
+     * stay until wait() has returned. Elsewhere than in the processor's memory only where there is fetch(). */
     const yolk_image *images;
     const yk_letterbox *fits;
     bool boxes; /* for found() rather than for output() */
@@ -84,6 +84,9 @@ typedef struct yk_backend {
     unsigned (*abilities)(const yk_exec *exec);
     /* start() in another way. It may fill input() itself. */
     yolk_status (*start_frames)(yk_exec *exec, int slot, const yk_input *frames);
+    /* Copies a picture in devices' memory to one in the processor's, which yk_image_at() laid out. NULL where devices
+     * have none that pictures could be in. */
+    yolk_status (*fetch)(const yolk_image *from, const yolk_image *to);
     /* After wait() for boxes: what yk_decode() and yk_suppress() find in frame `index`. Where that was too much for the
      * device `*complete` is false, and output() has what it has after start(). */
     yolk_status (*found)(yk_exec *exec, int slot, int index, bool *complete, yk_detections *out);

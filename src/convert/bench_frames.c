@@ -1,45 +1,18 @@
 /* Frames kept in memory for measuring: copies of pictures, or noise. */
 #include <string.h>
 
+#include "base/picture.h"
 #include "convert/measure.h"
 #include "convert/pictures.h"
-
-/* Rows and bytes a row of a plane; 0 rows where the format has none. */
-static void plane_size(const yolk_image *image, int plane, size_t *rows, size_t *bytes)
-{
-    const size_t w = (size_t)image->width, h = (size_t)image->height, half_w = (w + 1) / 2, half_h = (h + 1) / 2;
-    *rows = *bytes = 0;
-    if (image->format == YOLK_PIXEL_BGR24 || image->format == YOLK_PIXEL_RGB24) {
-        *rows = plane == 0 ? h : 0;
-        *bytes = w * 3;
-    } else if (plane == 0) {
-        *rows = h;
-        *bytes = w;
-    } else if (image->format == YOLK_PIXEL_I420 || plane == 1) {
-        *rows = half_h;
-        *bytes = image->format == YOLK_PIXEL_I420 ? half_w : 2 * half_w;
-    }
-}
 
 /* The copy's planes are one block, which begins with the first of them. */
 static yolk_status copy_image(const yolk_image *image, yolk_image *out)
 {
-    size_t rows[3], bytes[3], total = 0;
-    *out = *image;
-    for (int p = 0; p < 3; p++) {
-        plane_size(image, p, &rows[p], &bytes[p]);
-        total += rows[p] * bytes[p]; /* of a picture that is in memory already */
-    }
-    uint8_t *to = yk_alloc(total);
-    out->planes[0] = to;
-    if (!to)
+    uint8_t *memory = yk_alloc(yk_image_bytes(image));
+    if (!memory)
         return YOLK_ERROR_OUT_OF_MEMORY;
-    for (int p = 0; p < 3; p++) {
-        out->planes[p] = rows[p] ? to : NULL;
-        out->strides[p] = rows[p] ? (int)bytes[p] : 0;
-        for (size_t y = 0; y < rows[p]; y++, to += bytes[p])
-            memcpy(to, image->planes[p] + (ptrdiff_t)y * image->strides[p], bytes[p]);
-    }
+    *out = yk_image_at(image, memory);
+    yk_image_copy(image, out);
     return YOLK_OK;
 }
 

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/picture.h"
 #include "detect/detect.h"
 #include "detect/rows.h"
 
@@ -227,7 +228,9 @@ yolk_status yk_letterbox_run(const yolk_image *image, const yk_letterbox *fit, b
                              int input_height, uint8_t *out, yk_letterbox_scratch *scratch)
 {
     job j = {.image = image, .fit = fit};
-    yolk_status status = yk_letterbox_check(image, fit, input_width, input_height);
+    yolk_status status = yk_image_needs_host(image, "the processor");
+    if (status == YOLK_OK)
+        status = yk_letterbox_check(image, fit, input_width, input_height);
     if (status != YOLK_OK)
         return status;
     prepare_grids(&j);

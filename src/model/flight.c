@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/picture.h"
 #include "model/model.h"
 
 static yk_model *model_of(const yk_flight *f)
@@ -30,6 +31,11 @@ yolk_status yk_flight_fill(yk_flight *f, int index, const yolk_image *image)
     if (image->width < 1 || image->height < 1)
         return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "a picture cannot be %dx%d pixels", image->width, image->height);
     yk_letterbox fit = yk_letterbox_fit(image->width, image->height, w, h, head->top_left);
+    if (image->memory != YOLK_MEMORY_HOST && !(yk_flight_sees(f) && model_of(f)->backend->fetch))
+        return yk_fail(YOLK_ERROR_UNSUPPORTED,
+                       "a picture is in a GPU's memory, of which the backend %s knows nothing; copy "
+                       "it to host memory, or run the model on such a GPU",
+                       model_of(f)->backend->name);
     if (yk_flight_sees(f)) {
         f->images[index] = *image;
         status = yk_letterbox_check(image, &fit, w, h);
@@ -56,16 +62,33 @@ static void give_back(yk_flight *f, yk_flight_state state)
     pthread_cond_broadcast(&m->changed);
 }
 
-/* What the device was to do with its pictures. They have been checked, so only memory can be short: then there is
- * nothing to keep. */
-static void fit_in(yk_flight *f, uint8_t *to)
+/* What the device was to do with one of its pictures. */
+static yolk_status fit_one(const yk_flight *f, int index, uint8_t *to)
 {
     const yk_session *s = f->session;
-    const bool bgr = model_of(f)->graph->head.bgr;
+    yolk_image image = f->images[index];
+    uint8_t *copy = NULL;
+    yolk_status status = YOLK_OK;
+    if (image.memory != YOLK_MEMORY_HOST) {
+        copy = yk_alloc(yk_image_bytes(&image));
+        image = yk_image_at(&image, copy);
+        image.memory = YOLK_MEMORY_HOST;
+        status = copy ? model_of(f)->backend->fetch(&f->images[index], &image) : YOLK_ERROR_OUT_OF_MEMORY;
+    }
+    if (status == YOLK_OK)
+        status = yk_letterbox_run(&image, &f->fits[index], model_of(f)->graph->head.bgr, s->key.size.width,
+                                  s->key.size.height, to, &s->slots[f->slot].scratch);
+    yk_free(copy);
+    return status;
+}
+
+/* The same of all. They have been checked, so only memory can be short, or pictures be lost with the device that they
+ * were on: then there is nothing to keep. */
+static void fit_in(yk_flight *f, uint8_t *to)
+{
     yolk_status status = YOLK_OK;
     for (int i = 0; i < f->count && status == YOLK_OK; i++)
-        status = yk_letterbox_run(&f->images[i], &f->fits[i], bgr, s->key.size.width, s->key.size.height,
-                                  to + (size_t)i * s->frame_input, &s->slots[f->slot].scratch);
+        status = fit_one(f, i, to + (size_t)i * f->session->frame_input);
     if (status != YOLK_OK) {
         yk_free(f->kept);
         f->kept = NULL;

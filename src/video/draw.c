@@ -1,4 +1,5 @@
 /* Boxes and their names on pictures of any format, without converting the picture. */
+#include "base/picture.h"
 #include "video/font.h"
 #include "video/video.h"
 
@@ -259,8 +260,9 @@ static yk_font *font_of(yk_drawer *drawer, int size)
 yolk_status yk_drawer_draw(yk_drawer *drawer, yolk_image *image, const yolk_detection *detections, size_t count,
                            double scale_x, double scale_y)
 {
-    if (count == 0)
-        return YOLK_OK;
+    yolk_status status = yk_image_needs_host(image, "drawing");
+    if (status != YOLK_OK || count == 0)
+        return status;
     style s = style_of(image, scale_x, scale_y);
     yk_font *font = font_of(drawer, s.text);
     rectangle r;

@@ -1,4 +1,5 @@
 /* Still pictures out. */
+#include "base/picture.h"
 #include "video/ffmpeg.h"
 
 #include <libavutil/opt.h>
@@ -52,6 +53,9 @@ yolk_status yolk_image_save(const yolk_image *image, const char *path)
     enum AVCodecID id = encoder_of(path);
     if (id == AV_CODEC_ID_NONE)
         return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "%s: pictures are written as .jpg or .png", path);
+    status = yk_image_needs_host(image, "writing");
+    if (status != YOLK_OK)
+        return status;
     yk_scaler scaler = {0};
     yk_frame_pool pool = {0};
     AVCodecContext *encoder = NULL;

@@ -1,4 +1,5 @@
 /* Video out: frames in any format and size, encoded and muxed beside the source's audio. */
+#include "base/picture.h"
 #include "video/audio.h"
 #include "video/video.h"
 
@@ -294,10 +295,13 @@ static void set_colors(const yolk_video_writer *w, const AVFrame *view, AVFrame 
 yolk_status yk_writer_begin(yolk_video_writer *w, const yolk_image *image, yolk_image *canvas)
 {
     AVFrame view;
+    yolk_status status = yk_image_needs_host(image, "a video's writer");
+    if (status != YOLK_OK)
+        return status;
     yk_ffmpeg_forget();
     yk_frame_of_image(image, &view);
     av_frame_unref(w->frame);
-    yolk_status status = yk_frame_pool_get(&w->pool, AV_PIX_FMT_YUV420P, w->width, w->height, w->frame);
+    status = yk_frame_pool_get(&w->pool, AV_PIX_FMT_YUV420P, w->width, w->height, w->frame);
     if (status != YOLK_OK)
         return status;
     set_colors(w, &view, w->frame);

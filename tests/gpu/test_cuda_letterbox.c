@@ -235,7 +235,8 @@ static void wrong_pictures_get_a_sentence(void **state)
     (void)state;
     uint8_t pixel = 0;
     const yk_letterbox fit = yk_letterbox_fit(64, 64, 32, 32, false);
-    yolk_image image = {64, 64, YOLK_PIXEL_I420, YOLK_MATRIX_BT601, 0, {&pixel, &pixel, NULL}, {64, 32, 32}};
+    yolk_image image = {
+        .width = 64, .height = 64, .format = YOLK_PIXEL_I420, .planes = {&pixel, &pixel}, .strides = {64, 32, 32}};
     yk_cuda_picture p;
     assert_fails(yk_cuda_picture_make(&image, &fit, false, 32, 32, &p), YOLK_ERROR_INVALID_ARGUMENT, "plane 2");
     assert_fails(yk_cuda_letterbox(&image, &fit, 1, false, 32, 32, &pixel, NULL), YOLK_ERROR_INVALID_ARGUMENT,

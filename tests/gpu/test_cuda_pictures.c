@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "backend/cuda/cuda.h"
+#include "base/picture.h"
 #include "gpu_memory.h"
 #include "import/import.h"
 
 enum { MOST = 8, SIDE = 700 };
 
-static uint8_t *memory[MOST];
+static uint8_t *memory[MOST], *copies[MOST]; /* on the host and on the device */
 static yolk_image pictures[MOST];
 static int picture_count;
 
@@ -44,6 +45,7 @@ static void add_noise(yolk_pixel_format format, int width, int height)
         at[i] = state >> 26 ? (uint8_t)(at[i - 3] + (int)(state >> 16 & 15) - 7) : (uint8_t)(state >> 20);
     }
     memory[picture_count] = at;
+    copies[picture_count] = gpu_copy(at, size);
     pictures[picture_count++] = layout(at, format, width, height);
 }
 
@@ -61,6 +63,7 @@ static bool add_file(const char *path, yolk_pixel_format format)
     if (file)
         fclose(file);
     memory[picture_count] = bytes;
+    copies[picture_count] = gpu_copy(bytes, size + 1);
     pictures[picture_count++] = layout(bytes, format, width, height);
     return whole;
 }
@@ -77,13 +80,32 @@ static void assert_near(const yolk_detection *a, const yolk_detection *b)
     }
 }
 
+/* Picture `i` as it lies on the device, upside down when `turned`. */
+static yolk_image on_device(int i, bool turned)
+{
+    yolk_image p = pictures[i];
+    p.memory = YOLK_MEMORY_CUDA;
+    for (int k = 0; k < 3 && p.planes[k]; k++) {
+        p.planes[k] = copies[i] + (p.planes[k] - memory[i]);
+        if (turned) {
+            const int rows = k == 0 || p.format < YOLK_PIXEL_I420 ? p.height : (p.height + 1) / 2;
+            p.planes[k] += (ptrdiff_t)p.strides[k] * (rows - 1);
+            p.strides[k] = -p.strides[k];
+        }
+    }
+    return p;
+}
+
+/* How frames come to the device. */
+typedef enum way { AS_BYTES, FROM_HOST, FROM_DEVICE, FROM_BOTH } way;
+
 typedef struct found {
     size_t boxes; /* that the device found, and frames that it left to the processor */
     int left;
 } found;
 
 /* One slot finds boxes, the other one gives outputs, each from the same pictures or bytes. */
-static found compare(const yk_graph *g, yk_exec *e, const yk_detect_options *o, bool bytes)
+static found compare(const yk_graph *g, yk_exec *e, const yk_detect_options *o, way way)
 {
     const yk_backend *gpu = &yk_backend_cuda;
     const int batch = (int)g->bound[0], height = (int)g->bound[1], width = (int)g->bound[2];
@@ -97,14 +119,15 @@ static found compare(const yk_graph *g, yk_exec *e, const yk_detect_options *o, 
     for (int from = 0; from < picture_count; from += batch) {
         const int count = YK_MIN(batch, picture_count - from);
         for (int i = 0; i < count; i++) {
-            images[i] = pictures[from + i];
+            images[i] =
+                way == FROM_DEVICE || (way == FROM_BOTH && i % 2) ? on_device(from + i, false) : pictures[from + i];
             fits[i] = yk_letterbox_fit(images[i].width, images[i].height, width, height, g->head.top_left);
-            for (int slot = 0; slot < 2 && bytes; slot++)
+            for (int slot = 0; slot < 2 && way == AS_BYTES; slot++)
                 must(yk_letterbox_run(&images[i], &fits[i], g->head.bgr, width, height,
                                       gpu->input(e, slot) + (size_t)i * (size_t)height * (size_t)width * 3, &scratch));
         }
         yk_input frames = {.count = count, .boxes = true};
-        if (!bytes) {
+        if (way != AS_BYTES) {
             frames.images = images;
             frames.fits = fits;
         }
@@ -143,6 +166,18 @@ static found compare(const yk_graph *g, yk_exec *e, const yk_detect_options *o, 
     return sum;
 }
 
+/* What says that it is on the device and is not. */
+static void refuse_other_memory(const yk_graph *g, yk_exec *e)
+{
+    yolk_image image = pictures[0];
+    const yk_letterbox fit =
+        yk_letterbox_fit(image.width, image.height, (int)g->bound[2], (int)g->bound[1], g->head.top_left);
+    image.memory = YOLK_MEMORY_CUDA;
+    assert_int_equal(yk_backend_cuda.start_frames(e, 0, &(yk_input){.count = 1, .images = &image, .fits = &fit}),
+                     YOLK_ERROR_INVALID_ARGUMENT);
+    assert_non_null(strstr(yolk_last_error(), "no GPU's memory"));
+}
+
 static void check_model(const char *path)
 {
     static uint8_t mask[1000];
@@ -162,9 +197,13 @@ static void check_model(const char *path)
             yk_exec *e;
             must(yk_backend_cuda.compile(g, &(yk_compile_options){.half = half, .slots = 2, .detect = &ways[i]}, &e));
             assert_int_equal(yk_backend_cuda.abilities(e), YK_TAKES_PICTURES | YK_FINDS_BOXES);
-            const found f = compare(g, e, &ways[i], false), again = compare(g, e, &ways[i], true);
-            assert_int_equal(f.boxes, again.boxes);
-            assert_int_equal(f.left, again.left);
+            refuse_other_memory(g, e);
+            const found f = compare(g, e, &ways[i], FROM_HOST);
+            for (way way = AS_BYTES; way <= FROM_BOTH; way++) {
+                const found again = compare(g, e, &ways[i], way);
+                assert_int_equal(f.boxes, again.boxes);
+                assert_int_equal(f.left, again.left);
+            }
             if (half)
                 printf("# %s, conf %g: %zu boxes, %d of %d pictures left to the processor\n", yk_base_name(path),
                        (double)ways[i].conf, f.boxes, f.left, picture_count);
@@ -174,6 +213,28 @@ static void check_model(const char *path)
         }
     }
     yk_graph_destroy(&g);
+}
+
+/* Picture by picture, as they would be fetched from a device that has no memory left. */
+static void check_fetching(void)
+{
+    for (int i = 0; i < picture_count; i++) {
+        for (int turned = 0; turned < 2; turned++) {
+            const yolk_image there = on_device(i, turned);
+            const size_t size = yk_image_bytes(&there);
+            uint8_t *got = malloc(size), *wanted = malloc(size);
+            assert_true(got && wanted);
+            const yolk_image to = yk_image_at(&pictures[i], got), flat = yk_image_at(&pictures[i], wanted);
+            yolk_image from = there;
+            for (int k = 0; k < 3 && from.planes[k]; k++)
+                from.planes[k] = memory[i] + (there.planes[k] - copies[i]);
+            yk_image_copy(&from, &flat);
+            must(yk_backend_cuda.fetch(&there, &to));
+            assert_memory_equal(got, wanted, size);
+            free(got);
+            free(wanted);
+        }
+    }
 }
 
 static void real_models_find_what_their_outputs_say(void **unused)
@@ -196,6 +257,7 @@ static void real_models_find_what_their_outputs_say(void **unused)
             assert_true(add_file(path, picture_count % 2 ? YOLK_PIXEL_BGR24 : YOLK_PIXEL_RGB24));
         yk_free(path);
     }
+    check_fetching();
     for (size_t i = 0; i < count; i++) {
         const char *ending = yk_extension(names[i]);
         char *path = yk_path_join(folder, names[i]);
@@ -206,8 +268,10 @@ static void real_models_find_what_their_outputs_say(void **unused)
         yk_free(path);
     }
     yk_names_free(names);
-    for (int i = 0; i < picture_count; i++)
+    for (int i = 0; i < picture_count; i++) {
         free(memory[i]);
+        cudaFree(copies[i]);
+    }
     assert_true(checked > 0);
 }
 

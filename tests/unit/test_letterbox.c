@@ -185,7 +185,8 @@ static void pixels_are_those_of_opencv(void **state)
             for (int x = 0; x < w; x++)
                 for (int c = 0; c < 3; c++)
                     pixels[(y * w + x) * 3 + c] = opencv_pixel(x, y, c);
-        yolk_image image = {w, h, YOLK_PIXEL_RGB24, YOLK_MATRIX_BT601, 0, {pixels}, {3 * w}};
+        yolk_image image = {
+            .width = w, .height = h, .format = YOLK_PIXEL_RGB24, .planes = {pixels}, .strides = {3 * w}};
         yk_letterbox fit = yk_letterbox_fit(w, h, iw, ih, false);
         yk_letterbox_scratch scratch = {0};
         assert_ok(yk_letterbox_run(&image, &fit, false, iw, ih, out, &scratch));
@@ -210,7 +211,8 @@ static void wrong_pictures_get_a_sentence(void **state)
     (void)state;
     uint8_t pixels[64 * 64 * 3] = {0}, out[32 * 32 * 3];
     yk_letterbox_scratch scratch = {0};
-    const yolk_image good = {64, 64, YOLK_PIXEL_RGB24, YOLK_MATRIX_BT601, 0, {pixels}, {64 * 3}};
+    const yolk_image good = {
+        .width = 64, .height = 64, .format = YOLK_PIXEL_RGB24, .planes = {pixels}, .strides = {64 * 3}};
     const yk_letterbox fit = yk_letterbox_fit(64, 64, 32, 32, false);
 
     yolk_image image = good;

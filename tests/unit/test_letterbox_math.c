@@ -64,13 +64,13 @@ static void bytes_are_those_of_the_twin(void **state)
         const int w = sizes[i][0], h = sizes[i][1], half = (w + 1) / 2;
         for (int format = 0; format <= YOLK_PIXEL_NV12; format++) {
             for (int kind = 0; kind < 6; kind++) {
-                yolk_image image = {w,
-                                    h,
-                                    (yolk_pixel_format)format,
-                                    (yolk_color_matrix)(kind / 2),
-                                    kind % 2,
-                                    {bytes, bytes + w * h, bytes + w * h + half * ((h + 1) / 2)},
-                                    {w, half, half}};
+                yolk_image image = {.width = w,
+                                    .height = h,
+                                    .format = (yolk_pixel_format)format,
+                                    .matrix = (yolk_color_matrix)(kind / 2),
+                                    .full_range = kind % 2,
+                                    .planes = {bytes, bytes + w * h, bytes + w * h + half * ((h + 1) / 2)},
+                                    .strides = {w, half, half}};
                 if (format < YOLK_PIXEL_I420)
                     image.strides[0] = 3 * w;
                 if (format == YOLK_PIXEL_NV12)

@@ -169,6 +169,83 @@ static void short_memory_loses_nothing(void **state)
     assert_int_equal(yk_dummy_look(0).largest, 2);
 }
 
+/* Says of all pictures where they are; the dummy devices believe it. */
+static void put(yolk_image_memory memory)
+{
+    for (int i = 0; i < PICTURES; i++)
+        pictures[i].memory = memory;
+}
+
+static void pictures_in_devices_memory_are_read_there(void **state)
+{
+    (void)state;
+    const yk_dummy_device ways[] = {{.lives = -1, .pictures = true},
+                                    {.lives = -1, .pictures = true, .candidates = 1000},
+                                    {.lives = -1, .pictures = true, .candidates = 20, .short_start = 2},
+                                    {.lives = -1, .pictures = true, .candidates = 20, .short_wait = 3}};
+    yolk_manager *truth = with("reference", "conf=0.2");
+    yolk_results *wanted = found_by(truth), *got;
+    for (size_t i = 0; i < YK_COUNT(ways); i++) {
+        put(YOLK_MEMORY_CUDA);
+        yk_dummy_configure(&ways[i], 1);
+        yolk_manager *m = with("dummy", "conf=0.2");
+        got = found_by(m);
+        assert_true(assert_same(got, wanted) > PICTURES);
+        assert_true(yk_dummy_look(0).pictures > 0);
+        yolk_results_destroy(&got);
+        yolk_manager_destroy(&m);
+        put(YOLK_MEMORY_HOST);
+    }
+    yolk_results_destroy(&wanted);
+    yolk_manager_destroy(&truth);
+}
+
+/* They are on the first device: with the second one nothing is lost. */
+static void pictures_are_lost_with_the_device_that_they_are_on(void **state)
+{
+    (void)state;
+    put(YOLK_MEMORY_CUDA);
+    for (int lost = 0; lost < 2; lost++) {
+        yk_dummy_device d[2] = {{.lives = -1, .pictures = true}, {.lives = -1, .pictures = true}};
+        yolk_results *results;
+        d[lost].lives = 1;
+        yk_dummy_configure(d, 2);
+        yolk_manager *m = with("dummy:0,1", "conf=0.2");
+        if (lost == 0)
+            assert_fails(yolk_manager_predict_batch(m, pictures, PICTURES, NULL, &results), YOLK_ERROR_DEVICE_LOST,
+                         "stopped answering");
+        else
+            assert_ok(yolk_manager_predict_batch(m, pictures, PICTURES, NULL, &results));
+        yolk_results_destroy(&results);
+        yolk_manager_destroy(&m);
+    }
+    put(YOLK_MEMORY_HOST);
+}
+
+static void who_cannot_look_into_devices_memory_says_so(void **state)
+{
+    (void)state;
+    const yk_dummy_device blind = {.lives = -1};
+    yolk_results *results;
+    yk_dummy_configure(&blind, 1);
+    static const char *const names[] = {"reference", "dummy"};
+    for (size_t i = 0; i < YK_COUNT(names); i++) {
+        yolk_manager *m = with(names[i], "conf=0.2");
+        pictures[3].memory = YOLK_MEMORY_CUDA;
+        assert_fails(yolk_manager_predict_batch(m, pictures, PICTURES, NULL, &results), YOLK_ERROR_UNSUPPORTED,
+                     "frame 3: a picture is in a GPU's memory, of which the backend ");
+        assert_null(results);
+        pictures[3].memory = YOLK_MEMORY_HOST;
+        results = found_by(m);
+        yolk_results_destroy(&results);
+        yolk_manager_destroy(&m);
+    }
+    yolk_image image = pictures[0];
+    image.memory = YOLK_MEMORY_CUDA;
+    assert_fails(yolk_image_draw(&image, NULL, 0), YOLK_ERROR_UNSUPPORTED, "where drawing cannot look at it");
+    assert_fails(yolk_image_save(&image, "never.png"), YOLK_ERROR_UNSUPPORTED, "where writing cannot look at it");
+}
+
 static void a_picture_that_is_none_is_named(void **state)
 {
     (void)state;
@@ -226,6 +303,9 @@ int main(void)
         cmocka_unit_test(too_many_candidates_are_left_to_the_processor),
         cmocka_unit_test(what_is_lost_is_done_elsewhere),
         cmocka_unit_test(short_memory_loses_nothing),
+        cmocka_unit_test(pictures_in_devices_memory_are_read_there),
+        cmocka_unit_test(pictures_are_lost_with_the_device_that_they_are_on),
+        cmocka_unit_test(who_cannot_look_into_devices_memory_says_so),
         cmocka_unit_test(a_picture_that_is_none_is_named),
         cmocka_unit_test(a_batch_may_be_given_up),
     };

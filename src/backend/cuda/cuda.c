@@ -261,6 +261,7 @@ const yk_backend yk_backend_cuda = {
     .wait = wait_for,
     .output = output,
     .abilities = abilities,
+    .fetch = yk_cuda_fetch,
     .start_frames = start_frames,
     .found = found,
     .save = save,

@@ -75,5 +75,7 @@ yolk_status yk_cuda_slot_make(const yk_exec *e, yk_cuda_slot *t);
 void yk_cuda_slot_destroy(const yk_exec *e, yk_cuda_slot *t);
 yolk_status yk_cuda_slot_start(yk_exec *e, yk_cuda_slot *t, const yk_input *frames);
 yolk_status yk_cuda_slot_wait(yk_exec *e, yk_cuda_slot *t);
+/* For the backend's table. */
+yolk_status yk_cuda_fetch(const yolk_image *from, const yolk_image *to);
 
 #endif

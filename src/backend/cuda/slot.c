@@ -1,7 +1,9 @@
 /* A batch's way over the device and back: bytes or pictures there, the graph, outputs or boxes here. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/cuda/exec.h"
+#include "base/picture.h"
 
 /* ---- making ---- */
 
@@ -106,61 +108,51 @@ void yk_cuda_slot_destroy(const yk_exec *e, yk_cuda_slot *t)
 
 /* ---- pictures ---- */
 
-typedef struct plane {
-    size_t width, height; /* bytes of a row, rows */
-} plane;
+/* Where a picture is, seen from a network's device. */
+typedef enum where {
+    ON_HOST,
+    ON_DEVICE,
+    ELSEWHERE /* on another device */
+} where;
 
-static int planes_of(const yolk_image *image, plane out[3])
+static yolk_status find(const yk_exec *e, const yolk_image *image, where *out)
 {
-    const size_t width = (size_t)image->width, height = (size_t)image->height;
-    const size_t half_width = width / 2 + width % 2, half_height = height / 2 + height % 2;
-    switch (image->format) {
-    case YOLK_PIXEL_NV12:
-        out[0] = (plane){width, height};
-        out[1] = (plane){2 * half_width, half_height};
-        return 2;
-    case YOLK_PIXEL_I420:
-        out[0] = (plane){width, height};
-        out[1] = out[2] = (plane){half_width, half_height};
-        return 3;
-    default:
-        out[0] = (plane){3 * width, height};
-        return 1;
+    struct cudaPointerAttributes a;
+    *out = ON_HOST;
+    if (image->memory == YOLK_MEMORY_HOST)
+        return YOLK_OK;
+    const cudaError_t error = cudaPointerGetAttributes(&a, image->planes[0]);
+    if (error != cudaSuccess || a.type == cudaMemoryTypeUnregistered) {
+        cudaGetLastError();
+        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT,
+                       "a picture's planes are no GPU's memory, as its field 'memory' says");
     }
+    *out = a.type == cudaMemoryTypeDevice && a.device != e->device ? ELSEWHERE : ON_DEVICE;
+    return YOLK_OK;
 }
 
-static size_t bytes_of(const yolk_image *image)
+/* Row by row, between any two memories. */
+static cudaError_t copy_planes(const yolk_image *from, const yolk_image *to, cudaStream_t stream)
 {
-    plane planes[3];
-    size_t bytes = 0;
-    for (int i = planes_of(image, planes); i-- > 0;)
-        bytes += planes[i].width * planes[i].height;
-    return bytes;
+    yk_plane planes[3];
+    cudaError_t error = cudaSuccess;
+    for (int i = yk_image_planes(from, planes); i-- > 0 && error == cudaSuccess;) {
+        const size_t stride = (size_t)abs(from->strides[i]), rows = planes[i].rows;
+        const bool upwards = from->strides[i] < 0; /* for which there are no copies of several rows */
+        for (size_t y = 0; y < (upwards ? rows : 1) && error == cudaSuccess; y++)
+            error = cudaMemcpy2DAsync(to->planes[i] + y * planes[i].row, planes[i].row, from->planes[i] - y * stride,
+                                      stride, planes[i].row, upwards ? 1 : rows, cudaMemcpyDefault, stream);
+    }
+    return error;
 }
 
-static void copy_rows(uint8_t *to, const uint8_t *from, int stride, plane p)
+yolk_status yk_cuda_fetch(const yolk_image *from, const yolk_image *to)
 {
-    if (stride == (int)p.width) {
-        memcpy(to, from, p.width * p.height);
-        return;
-    }
-    for (size_t y = 0; y < p.height; y++)
-        memcpy(to + y * p.width, from + (ptrdiff_t)y * stride, p.width);
-}
-
-/* Rows without gaps at `at` of the pinned memory, and the same picture as it will lie on the device. */
-static size_t stage_one(const yk_cuda_slot *t, const yolk_image *image, size_t at, yolk_image *there)
-{
-    plane planes[3];
-    const int count = planes_of(image, planes);
-    *there = *image;
-    for (int i = 0; i < count; i++) {
-        copy_rows(t->staged + at, image->planes[i], image->strides[i], planes[i]);
-        there->planes[i] = t->device_staged + at;
-        there->strides[i] = (int)planes[i].width;
-        at += planes[i].width * planes[i].height;
-    }
-    return at;
+    cudaStream_t stream = cudaStreamPerThread;
+    cudaError_t error = copy_planes(from, to, stream);
+    if (error == cudaSuccess)
+        error = cudaStreamSynchronize(stream);
+    return yk_cuda_status(error, "a picture could not be copied");
 }
 
 static bool reserve_staged(yk_cuda_slot *t, size_t size)
@@ -178,45 +170,69 @@ static bool reserve_staged(yk_cuda_slot *t, size_t size)
     return false;
 }
 
-/* Pictures to pinned memory, so that the device can fetch them; `*bytes` is 0 where there is no room for that, and the
- * processor has fitted them into the input instead. */
-static yolk_status stage(const yk_exec *e, yk_cuda_slot *t, const yk_input *frames, size_t *bytes)
+/* Pictures to where the device can fetch them or, where there is no room for that, fitted into the input by the
+ * processor, so that `*bytes`, which are to be copied, and `*fit` are 0. Those on the device are read where they are.
+ */
+static yolk_status stage(const yk_exec *e, yk_cuda_slot *t, const yk_input *frames, size_t *bytes, bool *fit)
 {
     const yk_plan *p = e->program->plan;
     const int height = (int)p->size[1], width = (int)p->size[2];
-    size_t size = 0;
+    size_t sizes[ELSEWHERE + 1] = {0};
+    where at;
     yolk_status status = YOLK_OK;
     *bytes = 0;
-    for (int i = 0; i < frames->count; i++)
-        size += bytes_of(&frames->images[i]);
-    if (reserve_staged(t, size)) {
-        for (int i = 0; i < frames->count; i++) {
-            *bytes = stage_one(t, &frames->images[i], *bytes, &t->images[i]);
-            t->fits[i] = frames->fits[i];
-        }
-        return YOLK_OK;
+    for (int i = 0; i < frames->count && status == YOLK_OK; i++) {
+        status = find(e, &frames->images[i], &at);
+        sizes[at] += yk_image_bytes(&frames->images[i]);
     }
-    for (int i = 0; i < frames->count && status == YOLK_OK; i++)
-        status = yk_letterbox_run(&frames->images[i], &frames->fits[i], e->bgr, width, height,
-                                  t->input + (size_t)i * (size_t)height * (size_t)width * 3, &t->scratch);
+    if (status != YOLK_OK)
+        return status;
+    *fit = reserve_staged(t, sizes[ON_HOST] + sizes[ELSEWHERE]);
+    if (!*fit && sizes[ON_DEVICE] + sizes[ELSEWHERE] > 0)
+        return yk_fail(YOLK_ERROR_OUT_OF_MEMORY, "cuda: no memory for %d pictures", frames->count);
+    size_t elsewhere = sizes[ON_HOST];
+    for (int i = 0; i < frames->count && status == YOLK_OK; i++) {
+        const yolk_image *image = &frames->images[i];
+        t->fits[i] = frames->fits[i];
+        if (!*fit) {
+            status = yk_letterbox_run(image, &frames->fits[i], e->bgr, width, height,
+                                      t->input + (size_t)i * (size_t)height * (size_t)width * 3, &t->scratch);
+            continue;
+        }
+        status = find(e, image, &at);
+        if (at == ON_HOST) {
+            const yolk_image pinned = yk_image_at(image, t->staged + *bytes);
+            yk_image_copy(image, &pinned);
+            t->images[i] = yk_image_at(image, t->device_staged + *bytes);
+            *bytes += yk_image_bytes(image);
+        } else if (at == ELSEWHERE) {
+            t->images[i] = yk_image_at(image, t->device_staged + elsewhere);
+            elsewhere += yk_image_bytes(image);
+            status = yk_cuda_status(copy_planes(image, &t->images[i], t->copies), "a picture could not be copied");
+        } else {
+            t->images[i] = *image;
+        }
+    }
     return status;
 }
 
 /* ---- running; the first three with the lock held ---- */
 
-/* Brings the input to the device: `staged` bytes of pictures, or its own bytes. */
-static yolk_status send(const yk_exec *e, yk_cuda_slot *t, size_t staged)
+/* Brings the input to the device: the first `staged` bytes of pictures and what fits them in, or its own bytes. */
+static yolk_status send(const yk_exec *e, yk_cuda_slot *t, size_t staged, bool fit)
 {
     const yk_plan *p = e->program->plan;
     const int height = (int)p->size[1], width = (int)p->size[2];
     const size_t bytes = (size_t)t->count * (size_t)height * (size_t)width * 3;
-    cudaError_t error = staged > 0
-                            ? cudaMemcpyAsync(t->device_staged, t->staged, staged, cudaMemcpyHostToDevice, t->copies)
-                            : cudaMemcpyAsync(t->device_input, t->input, bytes, cudaMemcpyHostToDevice, t->copies);
-    yolk_status status = yk_cuda_status(error, "the input could not be copied");
-    if (status == YOLK_OK && staged > 0)
-        status = yk_cuda_letterbox(t->images, t->fits, t->count, e->bgr, width, height, t->device_input, t->copies);
-    return status;
+    cudaError_t error = cudaSuccess;
+    if (!fit)
+        error = cudaMemcpyAsync(t->device_input, t->input, bytes, cudaMemcpyHostToDevice, t->copies);
+    else if (staged > 0)
+        error = cudaMemcpyAsync(t->device_staged, t->staged, staged, cudaMemcpyHostToDevice, t->copies);
+    const yolk_status status = yk_cuda_status(error, "the input could not be copied");
+    return status == YOLK_OK && fit
+               ? yk_cuda_letterbox(t->images, t->fits, t->count, e->bgr, width, height, t->device_input, t->copies)
+               : status;
 }
 
 static cudaError_t fetch_outputs(const yk_exec *e, const yk_cuda_slot *t)
@@ -247,17 +263,18 @@ static yolk_status launch(const yk_exec *e, const yk_cuda_slot *t, bool boxes)
 yolk_status yk_cuda_slot_start(yk_exec *e, yk_cuda_slot *t, const yk_input *frames)
 {
     size_t staged = 0;
+    bool fit = false;
     t->count = frames->count;
     t->boxes = frames->boxes;
     yolk_status status = yk_cuda_status(cudaSetDevice(e->device), "the network could not be started");
     if (status == YOLK_OK)
         status = prepare(e, t, t->boxes);
     if (status == YOLK_OK && frames->images)
-        status = stage(e, t, frames, &staged);
+        status = stage(e, t, frames, &staged, &fit);
     if (status != YOLK_OK)
         return status;
     pthread_mutex_lock(&e->lock);
-    status = send(e, t, staged);
+    status = send(e, t, staged, fit);
     if (status == YOLK_OK)
         status = launch(e, t, t->boxes);
     pthread_mutex_unlock(&e->lock);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/picture.h"
 #include "detect/rank.h"
 
 enum { SLOTS = 2, SCORE = 1000 };
@@ -380,15 +381,37 @@ static yolk_status start(yk_exec *e, int slot)
     return start_frames(e, slot, &(yk_input){.count = e->batch});
 }
 
+/* Devices' memory is the processor's as well, but who does not know that is told what is wrong. */
+static yolk_image mapped(const yolk_image *image)
+{
+    yolk_image out = *image;
+    out.memory = YOLK_MEMORY_HOST;
+    return out;
+}
+
+/* Pictures are on the first device, and lost with it. */
+static yolk_status fetch(const yolk_image *from, const yolk_image *to)
+{
+    const yolk_image here = mapped(from);
+    enter();
+    const yolk_status status = world.devices[0].lost ? fail_lost(&world.devices[0]) : YOLK_OK;
+    leave();
+    if (status == YOLK_OK)
+        yk_image_copy(&here, to);
+    return status;
+}
+
 /* Pixels are looked at as late as may be. */
 static yolk_status fit_in(yk_exec *e, int slot)
 {
     seeing *s = &e->seeings[slot];
     const size_t size = (size_t)e->width * (size_t)e->height * 3;
     yolk_status status = YOLK_OK;
-    for (int i = 0; s->frames.images && i < s->frames.count && status == YOLK_OK; i++)
-        status = yk_letterbox_run(&s->frames.images[i], &s->frames.fits[i], e->head.bgr, e->width, e->height,
+    for (int i = 0; s->frames.images && i < s->frames.count && status == YOLK_OK; i++) {
+        const yolk_image image = mapped(&s->frames.images[i]);
+        status = yk_letterbox_run(&image, &s->frames.fits[i], e->head.bgr, e->width, e->height,
                                   e->inner->input(e->computing, slot) + (size_t)i * size, &s->scratch);
+    }
     return status;
 }
 
@@ -508,6 +531,7 @@ const yk_backend yk_backend_dummy = {
     .wait = wait_for,
     .output = output,
     .abilities = abilities,
+    .fetch = fetch,
     .start_frames = start_frames,
     .found = found,
     .save = save,
