@@ -127,6 +127,7 @@ void yk_sha256_init(yk_sha256 *s);
 void yk_sha256_add(yk_sha256 *s, const void *bytes, size_t size);
 void yk_sha256_end(yk_sha256 *s, uint8_t digest[32]);
 void yk_sha256_hex(const void *bytes, size_t size, char hex[65]);
+yolk_status yk_sha256_file(const char *path, char hex[65]); /* of a whole file */
 
 /* ---- clock.c ---- */
 

@@ -125,3 +125,14 @@ void yk_sha256_hex(const void *bytes, size_t size, char hex[65])
     }
     hex[64] = '\0';
 }
+
+yolk_status yk_sha256_file(const char *path, char hex[65])
+{
+    yk_map map;
+    yolk_status status = yk_map_open(path, &map);
+    if (status != YOLK_OK)
+        return status;
+    yk_sha256_hex(map.data, map.size, hex);
+    yk_map_close(&map);
+    return YOLK_OK;
+}

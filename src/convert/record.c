@@ -134,17 +134,6 @@ static bool says(const json_t *entry, const char *key, const char *value)
     return text && strcmp(text, value) == 0;
 }
 
-static yolk_status hash_file(const char *path, char hex[65])
-{
-    yk_map map;
-    yolk_status status = yk_map_open(path, &map);
-    if (status != YOLK_OK)
-        return status;
-    yk_sha256_hex(map.data, map.size, hex);
-    yk_map_close(&map);
-    return YOLK_OK;
-}
-
 /* Size and time tell that nothing has happened; when they do not, the bytes may still be the same. */
 static bool source_is_same(const json_t *entry, const yolk_folder_item *item)
 {
@@ -155,7 +144,7 @@ static bool source_is_same(const json_t *entry, const yolk_folder_item *item)
     if (same(entry, "source_bytes", "source_mtime_ns", &l))
         return true;
     return json_integer_value(json_object_get(entry, "source_bytes")) == l.bytes &&
-           hash_file(item->source, hex) == YOLK_OK && says(entry, "source_sha256", hex);
+           yk_sha256_file(item->source, hex) == YOLK_OK && says(entry, "source_sha256", hex);
 }
 
 bool yk_record_matches(const yk_record *r, const char *key, yolk_folder_item *item, const char **check)
@@ -179,7 +168,7 @@ yolk_status yk_record_keep(yk_record *r, const char *key, const yk_look *before,
     char hex[65];
     if (!yk_look_at(item->source, &source) || source.bytes != before->bytes || source.mtime_ns != before->mtime_ns)
         return YOLK_OK;
-    yolk_status status = hash_file(item->source, hex);
+    yolk_status status = yk_sha256_file(item->source, hex);
     if (status != YOLK_OK)
         return status;
     yk_look_at(item->destination, &made);

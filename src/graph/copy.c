@@ -43,19 +43,22 @@ static yolk_status copy_node(yk_graph *to, const yk_node *n)
     return YOLK_OK;
 }
 
-static yolk_status copy_texts(yk_graph *to, const yk_graph *g)
+yolk_status yk_graph_copy_facts(yk_graph *to, const yk_graph *g)
 {
-    char *family = yk_strdup(g->family ? g->family : "");
-    if (!family)
-        return YOLK_ERROR_OUT_OF_MEMORY;
+    to->head = g->head;
+    to->stride = g->stride;
+    to->input_height = g->input_height;
+    to->input_width = g->input_width;
+    to->dynamic_size = g->dynamic_size;
+    to->dynamic_batch = g->dynamic_batch;
+    to->fp16_source = g->fp16_source;
     yk_free(to->family);
-    to->family = family;
-    to->check = g->check ? yk_strdup(g->check) : NULL;
-    if (g->check && !to->check)
+    to->family = yk_strdup(g->family ? g->family : "");
+    if (!to->family)
         return YOLK_ERROR_OUT_OF_MEMORY;
     if (!g->class_names)
         return YOLK_OK;
-    to->class_names = yk_calloc((size_t)g->head.classes, sizeof(*to->class_names));
+    to->class_names = yk_calloc((size_t)YK_MAX(g->head.classes, 1), sizeof *to->class_names);
     if (!to->class_names)
         return YOLK_ERROR_OUT_OF_MEMORY;
     for (int i = 0; i < g->head.classes; i++) {
@@ -73,15 +76,11 @@ yolk_status yk_graph_copy(const yk_graph *g, yk_graph **out)
     yolk_status status = yk_graph_create(&to);
     if (status != YOLK_OK)
         return status;
-    to->head = g->head;
-    to->stride = g->stride;
-    to->input_height = g->input_height;
-    to->input_width = g->input_width;
-    to->dynamic_size = g->dynamic_size;
-    to->dynamic_batch = g->dynamic_batch;
-    to->fp16_source = g->fp16_source;
     memcpy(to->bound, g->bound, sizeof(to->bound));
-    status = copy_texts(to, g);
+    status = yk_graph_copy_facts(to, g);
+    to->check = g->check ? yk_strdup(g->check) : NULL;
+    if (g->check && !to->check)
+        status = YOLK_ERROR_OUT_OF_MEMORY;
     for (int i = 0; i < g->value_count && status == YOLK_OK; i++)
         status = copy_value(to, &g->values[i]);
     to->input = g->input;

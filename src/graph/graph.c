@@ -30,6 +30,24 @@ yolk_status yk_graph_create(yk_graph **out)
     return YOLK_OK;
 }
 
+yk_node *yk_graph_take_nodes(yk_graph *g)
+{
+    yk_node *nodes = g->nodes;
+    g->nodes = NULL;
+    g->node_capacity = 0;
+    g->node_count = 0;
+    return nodes;
+}
+
+void yk_nodes_free(yk_node *nodes, int count)
+{
+    for (int i = 0; nodes && i < count; i++) {
+        yk_free(nodes[i].name);
+        yk_free(nodes[i].inputs);
+    }
+    yk_free(nodes);
+}
+
 void yk_graph_destroy(yk_graph **graph)
 {
     yk_graph *g = *graph;
@@ -41,10 +59,7 @@ void yk_graph_destroy(yk_graph **graph)
             yk_free((void *)g->values[i].data);
         yk_free(g->values[i].name);
     }
-    for (int i = 0; i < g->node_count; i++) {
-        yk_free(g->nodes[i].name);
-        yk_free(g->nodes[i].inputs);
-    }
+    yk_nodes_free(g->nodes, g->node_count);
     for (size_t i = 0; i < g->owned_count; i++)
         yk_free(g->owned[i]);
     for (size_t i = 0; i < g->map_count; i++)
@@ -57,7 +72,6 @@ void yk_graph_destroy(yk_graph **graph)
     yk_free(g->family);
     yk_free(g->check);
     yk_free(g->values);
-    yk_free(g->nodes);
     yk_free(g->outputs);
     yk_free(g->owned);
     yk_free(g->maps);

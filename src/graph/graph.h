@@ -274,9 +274,15 @@ yk_id yk_graph_add_constant_copy(yk_graph *g, const char *name, yk_type type, yk
 int yk_graph_add_node(yk_graph *g, yk_op op, const char *name, const yk_id *inputs, int input_count, int output_count,
                       const yk_attrs *attrs);
 yolk_status yk_graph_add_output(yk_graph *g, yk_id value);
+/* For passes that make all nodes anew: the list of them, which the graph has no more, to be ended with yk_nodes_free().
+ * A graph whose pass then fails is only good for being destroyed. */
+yk_node *yk_graph_take_nodes(yk_graph *g);
+void yk_nodes_free(yk_node *nodes, int count);
 yk_id yk_graph_find(const yk_graph *g, const char *value_name);
 /* The same graph on its own: constants and all else are copied. */
 yolk_status yk_graph_copy(const yk_graph *g, yk_graph **out);
+/* Of it only what is no value and no node: the head, the classes, the family, sizes. `to` has none of it yet. */
+yolk_status yk_graph_copy_facts(yk_graph *to, const yk_graph *g);
 yolk_status yk_graph_rename(yk_graph *g, yk_id value, const char *name);
 yolk_status yk_graph_index(yk_graph *g); /* after values were moved: makes names findable again */
 /* Values that are computed from nothing but constants, for importers that need them now: data or NULL. */

@@ -143,24 +143,16 @@ yolk_status yk_pass_to_f16(yk_graph *g, const bool *float32, bool *kept)
     for (size_t i = 0; i < most; i++)
         h.other[i] = YK_NONE;
     choose(&h, float32, kept);
-    old = g->nodes;
-    g->nodes = NULL;
-    g->node_capacity = 0;
-    g->node_count = 0;
+    old = yk_graph_take_nodes(g);
     status = YOLK_OK;
     for (int i = 0; i < count && status == YOLK_OK; i++)
         status = convert_node(&h, &old[i], h.half[i]);
     for (int i = 0; i < g->output_count && status == YOLK_OK; i++)
         status = finish_output(&h, i);
-    /* What is left of a graph that could not be converted is only good for being destroyed. */
-    for (int i = 0; i < count; i++) {
-        yk_free(old[i].name);
-        yk_free(old[i].inputs);
-    }
     if (status == YOLK_OK)
         status = yk_pass_prune(g);
 fail:
-    yk_free(old);
+    yk_nodes_free(old, count);
     yk_free(h.half);
     yk_free(h.other);
     return status;

@@ -261,22 +261,14 @@ yolk_status yk_pass_quantize(yk_graph *g, const yk_quantization *q)
     mark_needed(g, q->chosen, z.needed);
     for (int i = 0; i < values; i++)
         z.pair[i] = YK_NONE;
-    old = g->nodes;
-    g->nodes = NULL;
-    g->node_capacity = 0;
-    g->node_count = 0;
+    old = yk_graph_take_nodes(g);
     status = z.needed[g->input] ? add_pair(&z, g->input) : YOLK_OK;
     for (int i = 0; i < count && status == YOLK_OK; i++)
         status = convert_node(&z, &old[i], q->chosen[i], q->shift ? q->shift[i] : NULL);
-    /* What is left of a graph that could not be converted is only good for being destroyed. */
-    for (int i = 0; i < count; i++) {
-        yk_free(old[i].name);
-        yk_free(old[i].inputs);
-    }
     if (status == YOLK_OK)
         status = yk_pass_prune(g);
 fail:
-    yk_free(old);
+    yk_nodes_free(old, count);
     yk_free(z.needed);
     yk_free(z.pair);
     return status;

@@ -332,24 +332,13 @@ static int64_t mtime_of(const struct stat *s)
     return (int64_t)s->st_mtim.tv_sec * 1000000000 + s->st_mtim.tv_nsec;
 }
 
-static yolk_status hash_file(const char *path, char hex[65])
-{
-    yk_map map;
-    yolk_status status = yk_map_open(path, &map);
-    if (status != YOLK_OK)
-        return status;
-    yk_sha256_hex(map.data, map.size, hex);
-    yk_map_close(&map);
-    return YOLK_OK;
-}
-
 yolk_status yk_engine_source_read(const char *path, yk_engine_source *out)
 {
     struct stat s;
     *out = (yk_engine_source){0};
     yolk_status status = look(path, &s);
     if (status == YOLK_OK)
-        status = hash_file(path, out->sha256);
+        status = yk_sha256_file(path, out->sha256);
     if (status != YOLK_OK)
         return status;
     out->bytes = (uint64_t)s.st_size;
@@ -371,7 +360,7 @@ yolk_status yk_engine_source_same(const yk_engine_source *source, const char *pa
     *same = mtime_of(&s) == source->mtime_ns;
     if (*same)
         return YOLK_OK;
-    status = hash_file(path, hex);
+    status = yk_sha256_file(path, hex);
     *same = status == YOLK_OK && strcmp(hex, source->sha256) == 0;
     return status;
 }

@@ -51,23 +51,9 @@ yolk_status yk_engine_shell(const yk_graph *g, int outputs, yk_graph **out)
     yolk_status status = yk_graph_create(&to);
     if (status != YOLK_OK)
         return status;
-    to->stride = g->stride;
-    to->input_height = g->input_height;
-    to->input_width = g->input_width;
-    to->dynamic_size = g->dynamic_size;
-    to->dynamic_batch = g->dynamic_batch;
-    to->fp16_source = g->fp16_source;
-    yk_free(to->family);
-    to->family = yk_strdup(g->family ? g->family : "");
-    to->class_names = yk_calloc((size_t)YK_MAX(g->head.classes, 1), sizeof *to->class_names);
-    if (!to->family || !to->class_names)
+    status = yk_graph_copy_facts(to, g);
+    if (status != YOLK_OK)
         goto fail;
-    to->head = g->head; /* whose number of classes says how many names there are to free */
-    for (int i = 0; i < g->head.classes; i++) {
-        to->class_names[i] = yk_strdup(g->class_names[i]);
-        if (!to->class_names[i])
-            goto fail;
-    }
     to->input = yk_graph_add_input(to, "images");
     if (to->input == YK_NONE)
         goto fail;
