@@ -6,19 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "backend/cpu/cpu.h"
+#include "conv_bench.h"
 #include "import/import.h"
 
 enum { MOST_SHAPES = 200 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 typedef struct shape {
     yk_cpu_conv conv;
@@ -48,20 +40,6 @@ static bool describe(const yk_graph *g, const yk_node *n, yk_cpu_conv *c)
     c->in_pixel = c->bytes ? 3 : (c->in_channels + 7) / 8 * 8;
     c->out_pixel = (c->out_channels + 7) / 8 * 8;
     return true;
-}
-
-static double work(const yk_cpu_conv *c)
-{
-    return (double)c->batch * c->out_height * c->out_width * c->out_channels * (c->in_channels / c->groups) *
-           c->kernel[0] * c->kernel[1];
-}
-
-static void *numbers(size_t count)
-{
-    float *data = yk_alloc_aligned(count * sizeof *data + 256);
-    for (size_t i = 0; i < count; i++)
-        data[i] = (float)((i * 37) % 101) / 101 - 0.5f;
-    return data;
 }
 
 /* Best of `rounds` runs, by turns for all kernels, so that what disturbs one disturbs all. */
@@ -137,7 +115,7 @@ static double bound(const yk_cpu_isa *isa)
 int main(int argc, char **argv)
 {
     static shape shapes[MOST_SHAPES];
-    int count = 0, isa_count;
+    int count = 0;
     if (argc < 4)
         return 2;
     const int rounds = argc > 4 ? atoi(argv[4]) : 20;
@@ -158,12 +136,7 @@ int main(int argc, char **argv)
         if (at < count)
             shapes[at].count++;
     }
-    const yk_cpu_isa *const *isas = yk_cpu_isas(&isa_count);
-    const yk_cpu_isa *isa = isas[0];
-    for (int i = 0; i < isa_count && argc > 5; i++) {
-        if (strcmp(isas[i]->name, argv[5]) == 0)
-            isa = isas[i];
-    }
+    const yk_cpu_isa *isa = isa_named(argc > 5 ? argv[5] : "");
     const double most = bound(isa);
     for (int i = 0; i < count; i++) {
         const yk_cpu_conv *c = &shapes[i].conv;

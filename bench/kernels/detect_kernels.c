@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/picture.h"
 #include "detect/detect.h"
 
 static uint32_t state = 1;
@@ -124,23 +125,8 @@ static int letterboxes(void)
             return 1;
         for (size_t k = 0; k < (size_t)w * (size_t)h * 3; k++)
             pixels[k] = (uint8_t)noise();
-        uint8_t *chroma = pixels + (size_t)w * (size_t)h;
-        yolk_image image = {.width = w,
-                            .height = h,
-                            .format = rows[i].format,
-                            .matrix = YOLK_MATRIX_BT709,
-                            .planes = {pixels},
-                            .strides = {w * 3}};
-        if (rows[i].format == YOLK_PIXEL_I420)
-            image = (yolk_image){w,
-                                 h,
-                                 rows[i].format,
-                                 YOLK_MATRIX_BT709,
-                                 0,
-                                 {pixels, chroma, chroma + (size_t)w * (size_t)h / 4},
-                                 {w, w / 2, w / 2}};
-        else if (rows[i].format == YOLK_PIXEL_NV12)
-            image = (yolk_image){w, h, rows[i].format, YOLK_MATRIX_BT709, 0, {pixels, chroma}, {w, w}};
+        const yolk_image kind = {.width = w, .height = h, .format = rows[i].format, .matrix = YOLK_MATRIX_BT709};
+        const yolk_image image = yk_image_at(&kind, pixels);
         const yk_letterbox fit = yk_letterbox_fit(w, h, rows[i].input_width, rows[i].input_height, false);
         if (yk_letterbox_run(&image, &fit, false, rows[i].input_width, rows[i].input_height, out, &scratch))
             return 1;

@@ -6,77 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "backend/cpu/cpu.h"
+#include "backend/cpu/program.h"
+#include "conv_bench.h"
 #include "import/import.h"
 
-enum { MOST_SHAPES = 200, MOST_KERNELS = 8 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static yk_layout all_nhwc(const yk_graph *g, const yk_node *n)
-{
-    (void)g;
-    return n->op == YK_OP_RESHAPE || n->op == YK_OP_TRANSPOSE || n->op == YK_OP_MATMUL || n->op == YK_OP_SOFTMAX
-               ? YK_LAYOUT_PLAIN
-               : YK_LAYOUT_NHWC;
-}
-
-static yk_cpu_number number_of(const yk_plan_tensor *t)
-{
-    return (yk_cpu_number){t->type, t->type == YK_F32 ? 1 : t->scale, t->zero};
-}
-
-static bool describe(const yk_plan *p, const yk_step *s, yk_cpu_conv *c)
-{
-    if (s->kind != YK_STEP_NODE || s->op != YK_OP_CONV || p->tensors[s->inputs[1]].type != YK_I8)
-        return false;
-    const yk_attrs *a = &s->attrs;
-    const yk_plan_tensor *x = &p->tensors[s->inputs[0]], *y = &p->tensors[s->outputs[0]];
-    *c = (yk_cpu_conv){.batch = (int)x->shape.dims[0], .groups = a->groups, .act = a->act, .int8 = true};
-    c->in_channels = (int)x->shape.dims[1];
-    c->in_height = (int)x->shape.dims[2];
-    c->in_width = (int)x->shape.dims[3];
-    c->out_channels = (int)y->shape.dims[1];
-    c->out_height = (int)y->shape.dims[2];
-    c->out_width = (int)y->shape.dims[3];
-    for (int i = 0; i < 2; i++) {
-        c->kernel[i] = a->kernel[i];
-        c->stride[i] = a->stride[i];
-        c->pad[i] = a->pads[i];
-        c->dilation[i] = a->dilation[i];
-    }
-    c->in_pixel = x->pixel;
-    c->out_pixel = y->pixel;
-    c->in8 = number_of(x);
-    c->out8 = number_of(y);
-    if (s->residual != YK_NONE) {
-        c->residual = true;
-        c->residual_pixel = p->tensors[s->residual].pixel;
-        c->residual8 = number_of(&p->tensors[s->residual]);
-    }
-    return true;
-}
-
-static double work(const yk_cpu_conv *c)
-{
-    return (double)c->batch * c->out_height * c->out_width * c->out_channels * (c->in_channels / c->groups) *
-           c->kernel[0] * c->kernel[1];
-}
-
-static void *numbers(size_t count)
-{
-    float *data = yk_alloc_aligned(count * sizeof *data + 256);
-    for (size_t i = 0; i < count; i++)
-        data[i] = (float)((i * 37) % 101) / 101 - 0.5f;
-    return data;
-}
+enum { MOST_KERNELS = 8 };
 
 typedef struct candidate {
     const yk_cpu_conv_kernel *kernel;
@@ -137,7 +72,7 @@ static void step(const yk_plan *p, const yk_step *s, const yk_cpu_isa *isa, int 
     candidate all[MOST_KERNELS];
     yk_cpu_conv c;
     int count = 0;
-    if (!describe(p, s, &c))
+    if (!yk_cpu_describe(p, s, &c) || !c.int8)
         return;
     yk_cpu_conv floats = c;
     floats.int8 = false;
@@ -168,12 +103,11 @@ static void step(const yk_plan *p, const yk_step *s, const yk_cpu_isa *isa, int 
 
 int main(int argc, char **argv)
 {
-    int isa_count;
     double sums[3] = {0};
     if (argc < 4)
         return 2;
     const int rounds = argc > 4 ? atoi(argv[4]) : 20;
-    const yk_plan_options options = {.align = 64, .channels = 8, .layout = all_nhwc};
+    const yk_plan_options options = {.align = 64, .channels = 8, .layout = yk_plan_layout};
     yk_graph *g;
     yk_plan *p;
     if (yk_import_file(argv[1], NULL, &g) != YOLK_OK || yk_graph_bind(g, 1, atoi(argv[2]), atoi(argv[3])) != YOLK_OK ||
@@ -181,11 +115,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", yolk_last_error());
         return 1;
     }
-    const yk_cpu_isa *const *isas = yk_cpu_isas(&isa_count), *isa = isas[0];
-    for (int i = 0; i < isa_count && argc > 5; i++) {
-        if (strcmp(isas[i]->name, argv[5]) == 0)
-            isa = isas[i];
-    }
+    const yk_cpu_isa *isa = isa_named(argc > 5 ? argv[5] : "");
     for (int i = 0; i < p->step_count; i++)
         step(p, &p->steps[i], isa, rounds, sums);
     printf("{\"isa\": \"%s\", \"float_ms\": %.3f, \"int8_ms\": %.3f, \"gmac\": %.3f}\n", isa->name, 1e3 * sums[0],
