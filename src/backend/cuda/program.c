@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "backend/cuda/step.h"
+#include "plan/saved.h"
 
-enum { ALIGN = 256, NAME = 24 };
-static const char magic[8] = "yolkgpu2";
+enum { ALIGN = 256 };
+static const char magic[8] = "yolkgpu3";
 
 /* ---- constants ---- */
 
@@ -188,7 +189,8 @@ static yolk_status choose(yk_cuda_program *p, const char *names)
         if (s->kind != YK_STEP_NODE || s->op != YK_OP_CONV)
             continue;
         yk_cuda_describe_conv(p, i, p->nowhere, &c);
-        p->actions[i].conv = names ? yk_cuda_find_conv(&c, names + (size_t)i * NAME) : cheapest(&c, p->processors);
+        p->actions[i].conv =
+            names ? yk_cuda_find_conv(&c, names + (size_t)i * YK_SAVED_NAME) : cheapest(&c, p->processors);
         if (!p->actions[i].conv)
             return yk_fail(YOLK_ERROR_UNSUPPORTED, "layer \"%s\": there is no GPU kernel for this convolution",
                            s->name);
@@ -299,41 +301,22 @@ void yk_cuda_program_settle(yk_cuda_program *p)
 
 /* ---- as bytes ---- */
 
-typedef struct head {
-    char magic[8];
-    uint64_t plan, steps, constants; /* bytes of the plan, number of names, bytes of constants, in this order */
-} head;
-
 yolk_status yk_cuda_program_save(const yk_cuda_program *p, yk_buffer *out)
 {
-    yk_buffer plan = {0};
-    uint8_t *constants = yk_alloc(YK_MAX(p->constant_bytes, 1));
-    yolk_status status = constants ? yk_plan_write(p->plan, &plan) : YOLK_ERROR_OUT_OF_MEMORY;
+    void *constants = yk_alloc(YK_MAX(p->constant_bytes, 1));
+    yolk_status status =
+        constants ? yk_saved_begin(magic, "", p->plan, p->constant_bytes, out) : YOLK_ERROR_OUT_OF_MEMORY;
     if (status == YOLK_OK)
         status =
             yk_cuda_status(cudaMemcpy(constants, p->constants, p->constant_bytes, cudaMemcpyDeviceToHost), "weights");
     if (status == YOLK_OK) {
-        head h = {.plan = plan.size, .steps = (uint64_t)p->plan->step_count, .constants = p->constant_bytes};
-        memcpy(h.magic, magic, sizeof magic);
-        yk_buffer_add(out, &h, sizeof h);
-        yk_buffer_add(out, plan.data, plan.size);
-        for (int i = 0; i < p->plan->step_count; i++) {
-            char name[NAME] = "";
-            if (p->actions[i].conv)
-                strncpy(name, p->actions[i].conv->name, NAME - 1);
-            yk_buffer_add(out, name, NAME);
-        }
+        for (int i = 0; i < p->plan->step_count; i++)
+            yk_saved_add_name(out, p->actions[i].conv ? p->actions[i].conv->name : NULL);
         yk_buffer_add(out, constants, p->constant_bytes);
         status = yk_buffer_status(out);
     }
     yk_free(constants);
-    yk_buffer_free(&plan);
     return status;
-}
-
-static yolk_status damaged(const char *what)
-{
-    return yk_fail(YOLK_ERROR_DAMAGED, "a compiled network is damaged: %s", what);
 }
 
 /* Whether each tensor that a step reads lies somewhere. */
@@ -353,33 +336,17 @@ static bool has_places(const yk_cuda_program *p)
 
 static yolk_status load_all(const uint8_t *bytes, size_t size, yk_cuda_program *p)
 {
-    head h;
-    if (size < sizeof h)
-        return damaged("it is cut short");
-    memcpy(&h, bytes, sizeof h);
-    if (memcmp(h.magic, magic, sizeof magic) != 0)
-        return damaged("it is none");
-    const size_t left = size - sizeof h;
-    if (h.plan > left || h.steps > (left - h.plan) / NAME || h.constants != left - h.plan - h.steps * NAME)
-        return damaged("its parts do not add up");
-    bytes += sizeof h;
-    yolk_status status = yk_plan_read(bytes, (size_t)h.plan, &p->plan);
+    yk_saved saved;
+    yolk_status status = yk_saved_read(magic, "", bytes, size, &p->plan, &saved);
     if (status != YOLK_OK)
         return status;
-    if (h.steps != (uint64_t)p->plan->step_count)
-        return damaged("it has another number of steps than its plan");
-    const char *names = (const char *)bytes + h.plan;
-    for (uint64_t i = 0; i < h.steps; i++) {
-        if (names[i * NAME + NAME - 1] != '\0')
-            return damaged("a kernel's name has no end");
-    }
-    status = prepare(p, names);
+    status = prepare(p, saved.names);
     if (status != YOLK_OK)
         return status;
     place_weights(p);
-    if (!has_places(p) || p->constant_bytes != h.constants)
-        return damaged("its constants have another size than its kernels want");
-    return upload(p, bytes + h.plan + h.steps * NAME);
+    if (!has_places(p) || p->constant_bytes != saved.weight_bytes)
+        return yk_saved_damaged("its constants have another size than its kernels want");
+    return upload(p, saved.weights);
 }
 
 yolk_status yk_cuda_program_load(const void *bytes, size_t size, yk_cuda_program **out)
