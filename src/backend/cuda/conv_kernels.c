@@ -50,28 +50,22 @@
     X(depthwise2)                                                                                                      \
     X(depthwise4)                                                                                                      \
     X(direct)                                                                                                          \
-    X(mma8_128x128x64_3)                                                                                               \
     X(mma8_128x128x128_3)                                                                                              \
-    X(mma8_128x32x64_3)                                                                                                \
-    X(mma8_128x16x64_3)                                                                                                \
     X(mma8_64x64x128_3)                                                                                                \
+    X(mma8_64x64x64_2)                                                                                                 \
+    X(mma8_128x80x64_2)                                                                                                \
+    X(mma8_128x32x64_3)                                                                                                \
     X(mma8_64x32x128_3)                                                                                                \
     X(mma8_64x16x64_3)                                                                                                 \
-    X(mma8_128x64x64_2)                                                                                                \
-    X(mma8_64x64x64_2)                                                                                                 \
-    X(tile8_8x16x128x64_1)                                                                                             \
-    X(tile8_8x16x64x64_1)                                                                                              \
-    X(tile8_8x16x64x32_1)                                                                                              \
-    X(tile8_8x16x32x64_1)                                                                                              \
-    X(tile8_8x16x32x32_1)                                                                                              \
-    X(tile8_8x16x32x16_1)                                                                                              \
-    X(tile8_8x16x16x32_1)                                                                                              \
-    X(tile8_8x16x16x16_1)                                                                                              \
-    X(tile8_16x8x64x64_1)                                                                                              \
-    X(tile8_16x8x64x32_1)                                                                                              \
-    X(tile8_8x16x64x64_2)                                                                                              \
-    X(tile8_8x16x32x64_2)                                                                                              \
-    X(tile8_8x16x16x32_2)                                                                                              \
+    X(tile8_80x80)                                                                                                     \
+    X(tile8_80x32)                                                                                                     \
+    X(tile8_64x80)                                                                                                     \
+    X(tile8_64x64)                                                                                                     \
+    X(tile8_64x32)                                                                                                     \
+    X(tile8_32x32)                                                                                                     \
+    X(tile8_32x16)                                                                                                     \
+    X(tile8_16x32)                                                                                                     \
+    X(tile8_16x16)                                                                                                     \
     X(int8_stem)                                                                                                       \
     X(int8_depthwise)                                                                                                  \
     X(int8_direct)

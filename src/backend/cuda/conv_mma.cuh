@@ -1,9 +1,10 @@
 /* Convolutions as matrix products on tensor cores: a row for each output pixel, a column for each output channel, and
  * along what is summed the taps of the filter, the channels of each side by side.
  *
- * The rows are never laid out in memory ("implicit GEMM"): each thread finds where its 16 bytes of a row come from while
- * it copies them to shared memory, and what lies outside of the picture is filled with zeros, or with bytes' zero point.
- * cp.async brings several steps ahead, ldmatrix and mma.sync (m16n8k16 of halves, m16n8k32 of bytes) do the rest; all of it runs from compute capability 8.0 on. */
+ * The rows are never laid out in memory ("implicit GEMM"): each thread finds where its 16 bytes of a row come from
+ * while it copies them to shared memory, and what lies outside of the picture is filled with zeros, or with bytes' zero
+ * point. cp.async brings several steps ahead, ldmatrix and mma.sync (m16n8k16 of halves, m16n8k32 of bytes) do the
+ * rest; all of it runs from compute capability 8.0 on. */
 #ifndef YK_CUDA_CONV_MMA_CUH
 #define YK_CUDA_CONV_MMA_CUH
 
@@ -15,11 +16,11 @@ enum { MOST_ROW = 128 }; /* bytes of a row that are in shared memory at a time *
 
 struct problem {
     yk_cuda_conv c;
-    int chunks;    /* of 16 bytes in a tap */
-    int steps;     /* along the sum */
-    int row;       /* elements in a row of packed weights */
-    int rows;      /* output pixels */
-    int columns;   /* tiles side by side */
+    int chunks;  /* of 16 bytes in a tap */
+    int steps;   /* along the sum */
+    int row;     /* elements in a row of packed weights */
+    int rows;    /* output pixels */
+    int columns; /* tiles side by side */
 };
 
 /* Where chunk `c` of a row of so many bytes lies in shared memory: turned about so that eight rows of one chunk, which
@@ -32,15 +33,19 @@ template <int BYTES> static __device__ __forceinline__ int place(int row, int c)
 /* Steps of BK elements along the sum. */
 template <typename KIND, int BM, int BN, int BK, int WM, int WN, int STAGES> struct tile {
     static const int threads = (BM / WM) * (BN / WN) * 32;
+    /* At least so many on a multiprocessor: with a few registers more, large ones of bytes would be alone on it. 0: as
+     * the compiler sees fit, which is not the same as 1. */
+    static const int blocks = KIND::type == YK_CUDA_BYTE && threads == 256 ? 2 : 0;
     static const int row = BK * sizeof(typename KIND::element); /* bytes */
     static const int stage = (BM + BN) * row;
-    static const int out = finish_bytes(BM, BN);
+    static const int out = finish_bytes<KIND>(BM, BN);
     static const int shared = STAGES * stage > out ? STAGES * stage : out;
 };
 
 /* POINT: a 1x1 convolution of stride 1, whose rows are the input's pixels as they lie. */
 template <typename KIND, int BM, int BN, int BK, int WM, int WN, int STAGES, bool POINT>
-__global__ void __launch_bounds__((tile<KIND, BM, BN, BK, WM, WN, STAGES>::threads))
+__global__ void __launch_bounds__((tile<KIND, BM, BN, BK, WM, WN, STAGES>::threads),
+                                  (tile<KIND, BM, BN, BK, WM, WN, STAGES>::blocks))
     conv(const __grid_constant__ problem p)
 {
     typedef tile<KIND, BM, BN, BK, WM, WN, STAGES> T;
@@ -80,8 +85,7 @@ __global__ void __launch_bounds__((tile<KIND, BM, BN, BK, WM, WN, STAGES>::threa
             ky++;
         }
     }
-    const element *weights =
-        (const element *)c.weights + (size_t)(first_column + own_row) * p.row + own_chunk * KIND::chunk;
+    const element *weights = (const element *)c.weights + own_chunk * KIND::chunk;
 
     auto fetch = [&](int k) {
         const uint32_t a = base + (k % STAGES) * T::stage, b = a + BM * T::row;
@@ -89,8 +93,8 @@ __global__ void __launch_bounds__((tile<KIND, BM, BN, BK, WM, WN, STAGES>::threa
 #pragma unroll
             for (int i = 0; i < a_count; i++) {
                 const bool valid = y[i] == 0 && at < p.chunks;
-                copy_chunk<KIND>(a + place<T::row>(own_row + i * step, own_chunk), in + offset[i] + at * KIND::chunk, valid,
-                                 c);
+                copy_chunk<KIND>(a + place<T::row>(own_row + i * step, own_chunk), in + offset[i] + at * KIND::chunk,
+                                 valid, c);
             }
         } else {
             const int dy = ky * c.dilation[0], dx = kx * c.dilation[1];
@@ -104,11 +108,12 @@ __global__ void __launch_bounds__((tile<KIND, BM, BN, BK, WM, WN, STAGES>::threa
         }
 #pragma unroll
         for (int i = 0; i < b_count; i++) {
-            const int row = own_row + i * step;
-            const bool valid = first_column + row < c.out_channels;
+            const int row = own_row + i * step,
+                      channel = first_column + (KIND::type == YK_CUDA_BYTE ? channel_of<WN>(row) : row);
+            const bool valid = channel < c.out_channels;
             if (BN % step == 0 || row < BN)
                 copy16(b + place<T::row>(row, own_chunk),
-                       valid ? weights + (size_t)(i * step) * p.row + k * BK : (const element *)c.weights, valid);
+                       valid ? weights + (size_t)channel * p.row + k * BK : (const element *)c.weights, valid);
         }
         at += per_row;
         while (!POINT && at >= p.chunks) {
@@ -145,7 +150,7 @@ __global__ void __launch_bounds__((tile<KIND, BM, BN, BK, WM, WN, STAGES>::threa
 #pragma unroll
             for (int j = 0; j < WN / 16; j++)
                 load_matrices(right[j], b + place<T::row>(warp_column + j * 16 + (lane & 7) + ((lane >> 4) << 3),
-                                                      s * 2 + ((lane >> 3) & 1)));
+                                                          s * 2 + ((lane >> 3) & 1)));
 #pragma unroll
             for (int i = 0; i < WM / 16; i++) {
 #pragma unroll
@@ -154,13 +159,15 @@ __global__ void __launch_bounds__((tile<KIND, BM, BN, BK, WM, WN, STAGES>::threa
             }
         }
     }
-    asm volatile("cp.async.wait_group 0;\n");
-    __syncthreads();
-
     const int rows = p.rows;
-    finish<BM, BN, WM, WN, T::threads>(c, shared, sums, warp_row, warp_column, first_column, [=](int row) {
-        return first_row + row < rows ? (long long)first_row + row : -1;
-    });
+    auto pixel_of = [=](int row) { return first_row + row < rows ? (long long)first_row + row : -1; };
+    if constexpr (KIND::type == YK_CUDA_HALF) {
+        asm volatile("cp.async.wait_group 0;\n");
+        __syncthreads();
+        finish<BM, BN, WM, WN, T::threads>(c, shared, sums, warp_row, warp_column, first_column, pixel_of);
+    } else {
+        finish<WM, WN>(c, sums, warp_row, first_column + warp_column, pixel_of);
+    }
 }
 
 /* ---- towards C ---- */
@@ -245,11 +252,7 @@ template <typename KIND, int BM, int BN> static double cost(const yk_cuda_conv *
 
 #define MMA_KERNEL(kind, name, bm, bn, bk, wm, wn, stages)                                                             \
     extern const yk_cuda_conv_kernel yk_cuda_##name##_##bm##x##bn##x##bk##_##stages = {                                \
-        #name " " #bm "x" #bn "x" #bk "/" #stages,                                                                     \
-        suits_tensor_cores<kind>,                                                                                      \
-        packed_bytes<kind>,                                                                                            \
-        pack<kind>,                                                                                                    \
-        run<kind, bm, bn, bk, wm, wn, stages>,                                                                         \
-        cost<kind, bm, bn>}
+        #name " " #bm "x" #bn "x" #bk "/" #stages, suits_tensor_cores<kind>, packed_bytes<kind>, pack<kind>,           \
+        run<kind, bm, bn, bk, wm, wn, stages>,     cost<kind, bm, bn>}
 
 #endif

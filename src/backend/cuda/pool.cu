@@ -50,54 +50,82 @@ __global__ void __launch_bounds__(256) pool(const T *in, T *out, const __grid_co
             used++;
         }
     }
-    store(out + (long long)p.n * w.out[0] + (long long)p.c * w.out[1] + (long long)p.y * w.out[2] + (long long)p.x * w.out[3],
+    store(out + (long long)p.n * w.out[0] + (long long)p.c * w.out[1] + (long long)p.y * w.out[2] +
+              (long long)p.x * w.out[3],
           w.mean ? sum / used : most);
 }
 
-/* 16 bytes of halves or of bytes: the least there is, and the larger ones of two. */
-static __device__ __forceinline__ uint4 least(const __half *)
-{
-    return make_uint4(0xfc00fc00u, 0xfc00fc00u, 0xfc00fc00u, 0xfc00fc00u); /* minus infinity */
-}
+/* The largest of 16 bytes of halves or of bytes each. */
+template <typename T> struct largest;
 
-static __device__ __forceinline__ uint4 least(const uint8_t *)
-{
-    return make_uint4(0, 0, 0, 0);
-}
+template <> struct largest<__half> {
+    __half2 most[4];
 
-static __device__ __forceinline__ uint4 larger(const __half *, uint4 a, uint4 b)
-{
-    chunk x, y;
-    x.bits = a;
-    y.bits = b;
+    __device__ __forceinline__ largest()
+    {
+        most[0] = most[1] = most[2] = most[3] = __float2half2_rn(-INFINITY);
+    }
+
+    __device__ __forceinline__ void take(uint4 bits)
+    {
+        chunk v;
+        v.bits = bits;
 #pragma unroll
-    for (int k = 0; k < 4; k++)
-        x.pairs[k] = __hmax2(x.pairs[k], y.pairs[k]);
-    return x.bits;
-}
+        for (int k = 0; k < 4; k++)
+            most[k] = __hmax2(most[k], v.pairs[k]);
+    }
 
-/* Bytes are ordered as the smallest halves are that have the same bits, of which there are two in a word. */
-static __device__ __forceinline__ uint32_t larger_bytes(uint32_t a, uint32_t b)
-{
-    union word {
-        uint32_t bits;
-        __half2 pair;
-    } even, odd, x, y;
-    x.bits = a & 0x00ff00ffu, y.bits = b & 0x00ff00ffu;
-    even.pair = __hmax2(x.pair, y.pair);
-    x.bits = a >> 8 & 0x00ff00ffu, y.bits = b >> 8 & 0x00ff00ffu;
-    odd.pair = __hmax2(x.pair, y.pair);
-    return even.bits | odd.bits << 8;
-}
+    __device__ __forceinline__ uint4 result() const
+    {
+        chunk v;
+#pragma unroll
+        for (int k = 0; k < 4; k++)
+            v.pairs[k] = most[k];
+        return v.bits;
+    }
+};
 
-static __device__ __forceinline__ uint4 larger(const uint8_t *, uint4 a, uint4 b)
-{
-    return make_uint4(larger_bytes(a.x, b.x), larger_bytes(a.y, b.y), larger_bytes(a.z, b.z), larger_bytes(a.w, b.w));
-}
+/* Bytes are ordered as the smallest halves are that have the same bits: every other byte of a word is one half of two.
+ */
+template <> struct largest<uint8_t> {
+    __half2 even[4], odd[4];
+
+    __device__ __forceinline__ largest()
+    {
+#pragma unroll
+        for (int k = 0; k < 4; k++)
+            even[k] = odd[k] = __half2();
+    }
+
+    static __device__ __forceinline__ __half2 pair(uint32_t word)
+    {
+        return *(const __half2 *)&word;
+    }
+
+    __device__ __forceinline__ void take(uint4 bits)
+    {
+        const uint32_t words[4] = {bits.x, bits.y, bits.z, bits.w};
+#pragma unroll
+        for (int k = 0; k < 4; k++) {
+            even[k] = __hmax2(even[k], pair(words[k] & 0x00ff00ffu));
+            odd[k] = __hmax2(odd[k], pair(__byte_perm(words[k], 0, 0x4341)));
+        }
+    }
+
+    __device__ __forceinline__ uint4 result() const
+    {
+        uint32_t words[4];
+#pragma unroll
+        for (int k = 0; k < 4; k++)
+            words[k] = *(const uint32_t *)&even[k] | *(const uint32_t *)&odd[k] << 8;
+        return make_uint4(words[0], words[1], words[2], words[3]);
+    }
+};
 
 /* The largest of 16 bytes of channels at once. */
 template <typename T>
-__global__ void __launch_bounds__(128) max_chunks(const T *in, T *out, const __grid_constant__ window w, long long count)
+__global__ void __launch_bounds__(128)
+    max_chunks(const T *in, T *out, const __grid_constant__ window w, long long count)
 {
     const int per_chunk = 16 / sizeof(T);
     const long long i = (long long)blockIdx.x * 128 + threadIdx.x;
@@ -105,7 +133,7 @@ __global__ void __launch_bounds__(128) max_chunks(const T *in, T *out, const __g
         return;
     const place p = find(i, w.channels / per_chunk, w.out_height, w.out_width);
     in += (long long)p.n * w.in[0] + p.c * per_chunk;
-    uint4 most = least(in);
+    largest<T> most;
     /* What lies outside is taken from the edge instead, which is in the window anyway: so no load waits for another. */
     for (int ky = 0; ky < w.kernel[0]; ky++) {
         int y = p.y * w.stride[0] - w.pad[0] + ky * w.dilation[0];
@@ -118,11 +146,11 @@ __global__ void __launch_bounds__(128) max_chunks(const T *in, T *out, const __g
             x = w.dilation[1] == 1 ? min(max(x, 0), w.in_width - 1) : x;
             if (x < 0 || x >= w.in_width)
                 continue;
-            most = larger(in, most, __ldg((const uint4 *)(in + (long long)y * w.in[2] + (long long)x * w.in[3])));
+            most.take(__ldg((const uint4 *)(in + (long long)y * w.in[2] + (long long)x * w.in[3])));
         }
     }
     out += (long long)p.n * w.out[0] + (long long)p.y * w.out[2] + (long long)p.x * w.out[3] + p.c * per_chunk;
-    *(uint4 *)out = most;
+    *(uint4 *)out = most.result();
 }
 
 template <typename T>
@@ -222,7 +250,8 @@ __global__ void __launch_bounds__(256) resize(const T *in, T *out, const __grid_
     in += (long long)p.n * s.in[0] + (long long)p.c * s.in[1];
     float v;
     if (s.linear) {
-        const float cy = fminf(fmaxf(fy, 0.0f), (float)(s.in_height - 1)), cx = fminf(fmaxf(fx, 0.0f), (float)(s.in_width - 1));
+        const float cy = fminf(fmaxf(fy, 0.0f), (float)(s.in_height - 1)),
+                    cx = fminf(fmaxf(fx, 0.0f), (float)(s.in_width - 1));
         const int y0 = (int)cy, x0 = (int)cx, y1 = min(y0 + 1, s.in_height - 1), x1 = min(x0 + 1, s.in_width - 1);
         const float wy = cy - y0, wx = cx - x0;
         const float a = load(in + (long long)y0 * s.in[2] + (long long)x0 * s.in[3]);
@@ -231,13 +260,17 @@ __global__ void __launch_bounds__(256) resize(const T *in, T *out, const __grid_
         const float d = load(in + (long long)y1 * s.in[2] + (long long)x1 * s.in[3]);
         v = (a * (1 - wx) + b * wx) * (1 - wy) + (c * (1 - wx) + d * wx) * wy;
     } else {
-        v = load(in + (long long)nearest(fy, s.in_height, s.mode) * s.in[2] + (long long)nearest(fx, s.in_width, s.mode) * s.in[3]);
+        v = load(in + (long long)nearest(fy, s.in_height, s.mode) * s.in[2] +
+                 (long long)nearest(fx, s.in_width, s.mode) * s.in[3]);
     }
-    store(out + (long long)p.n * s.out[0] + (long long)p.c * s.out[1] + (long long)p.y * s.out[2] + (long long)p.x * s.out[3], v);
+    store(out + (long long)p.n * s.out[0] + (long long)p.c * s.out[1] + (long long)p.y * s.out[2] +
+              (long long)p.x * s.out[3],
+          v);
 }
 
 /* 16 bytes at a time; channels and strides are counted by them. */
-__global__ void __launch_bounds__(128) resize_chunks(const uint4 *in, uint4 *out, const __grid_constant__ scaling s, long long count)
+__global__ void __launch_bounds__(128)
+    resize_chunks(const uint4 *in, uint4 *out, const __grid_constant__ scaling s, long long count)
 {
     const long long i = (long long)blockIdx.x * 128 + threadIdx.x;
     if (i >= count)
@@ -285,7 +318,8 @@ extern "C" cudaError_t yk_cuda_resize(const yk_attrs *a, const yk_cuda_view *in,
             s.in[i] /= chunk;
             s.out[i] /= chunk;
         }
-        resize_chunks<<<blocks_for(count, 128), 128, 0, stream>>>((const uint4 *)in->data, (uint4 *)out->data, s, count);
+        resize_chunks<<<blocks_for(count, 128), 128, 0, stream>>>((const uint4 *)in->data, (uint4 *)out->data, s,
+                                                                  count);
     } else if (in->type == YK_CUDA_HALF) {
         launch_resize<__half>(in, out, s, stream);
     } else if (in->type == YK_CUDA_BYTE) {

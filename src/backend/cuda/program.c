@@ -103,9 +103,10 @@ yolk_status yk_cuda_program_pack(yk_cuda_program *p)
 
 /* ---- what is kept for each channel ---- */
 
+/* As many more at least as a tile has. */
 static size_t padded_channels(const yk_cuda_conv *c)
 {
-    return ((size_t)c->out_channels + YK_CUDA_INT8_CHANNELS - 1) / YK_CUDA_INT8_CHANNELS * YK_CUDA_INT8_CHANNELS;
+    return ((size_t)c->out_channels + 2 * YK_CUDA_INT8_CHANNELS - 1) / YK_CUDA_INT8_CHANNELS * YK_CUDA_INT8_CHANNELS;
 }
 
 size_t yk_cuda_conv_channel_bytes(const yk_cuda_conv *c)
