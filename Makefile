@@ -44,6 +44,9 @@ test: ## sets up, builds and runs every test
 	@$(build_in) $(BUILD) $(CMAKE_FLAGS)
 	@tests/run $(BUILD)
 
+# Instrumented kernels take fifty times as long, so that there are fewer random shapes for them.
+asan coverage: export CASES = 100
+
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/setup.sh run test
 	@$(build_in) build-asan $(asan_flags)

@@ -32,7 +32,8 @@ static inline const yk_cpu_isa *tested_isa(int index)
     return index < count ? isas[index] : index == count ? yk_cpu_half() : NULL;
 }
 
-/* How many random cases: fewer where CASES says so, as on an emulated processor. */
+/* How many random cases: fewer where CASES says so, as on an emulated processor or
+ * under sanitizers. */
 static inline int cases(int usual)
 {
     const char *text = getenv("CASES");

@@ -10,6 +10,9 @@ enum { MOST = 4, ROUNDS = 9 };
  * model would differ by it. */
 #define WORTH_IT 0.97
 
+/* Who takes so many times as long as the fastest one so far is measured no further. */
+#define HOPELESS 3
+
 size_t yk_backend_candidates(const char *kind, const yk_backend **out, size_t room)
 {
     size_t all, count = 0;
@@ -40,8 +43,13 @@ static yolk_status time_once(const yk_backend *b, yk_exec *exec, uint64_t *best)
 static void time_all(const yk_backend *const *candidates, yk_exec **execs, size_t count, uint64_t *best)
 {
     for (int round = 0; round < ROUNDS; round++) {
+        uint64_t least = UINT64_MAX;
+        for (size_t i = 0; i < count; i++)
+            least = execs[i] ? YK_MIN(least, best[i]) : least;
         for (size_t i = 0; i < count; i++) {
             uint64_t cold = UINT64_MAX;
+            if (round > 1 && best[i] / HOPELESS > least)
+                continue;
             if (execs[i] && time_once(candidates[i], execs[i], round == 0 ? &cold : &best[i]) != YOLK_OK)
                 candidates[i]->destroy(&execs[i]);
         }

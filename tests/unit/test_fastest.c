@@ -33,6 +33,13 @@ static yolk_status wait_long(yk_exec *exec, int slot)
     return yk_backend_reference.wait(exec, slot);
 }
 
+static yolk_status wait_ten_times(yk_exec *exec, int slot)
+{
+    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
+    runs++;
+    return yk_backend_reference.wait(exec, slot);
+}
+
 static yolk_status cannot_compile(const yk_graph *g, const yk_compile_options *options, yk_exec **out)
 {
     (void)g, (void)options;
@@ -61,8 +68,23 @@ static void the_faster_one_is_taken_wherever_it_stands(void **state)
     slow.wait = wait_long;
     runs = 0;
     assert_ptr_equal(choose(&slow, &yk_backend_reference), &yk_backend_reference);
-    assert_true(runs > 2);
+    assert_true(runs >= 2);
     assert_ptr_equal(choose(&yk_backend_reference, &slow), &yk_backend_reference);
+}
+
+/* One that takes ten times as long is not waited for in every round. */
+static void what_is_hopeless_is_measured_no_further(void **state)
+{
+    (void)state;
+    yk_backend slow = yk_backend_reference, slower = yk_backend_reference;
+    slow.wait = wait_long;
+    slower.wait = wait_ten_times;
+    runs = 0;
+    assert_ptr_equal(choose(&slower, &slow), &slow);
+    const int fewer = runs;
+    runs = 0;
+    assert_ptr_equal(choose(&slow, &slow), &slow);
+    assert_true(fewer < runs);
 }
 
 static void one_that_fails_is_passed_over(void **state)
@@ -106,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_faster_one_is_taken_wherever_it_stands),
+        cmocka_unit_test(what_is_hopeless_is_measured_no_further),
         cmocka_unit_test(one_that_fails_is_passed_over),
         cmocka_unit_test(one_alone_is_not_measured),
         cmocka_unit_test(candidates_are_what_can_be_kept),
