@@ -3,7 +3,7 @@
 load helper
 
 setup_file() {
-    export SMALL="--imgsz 192 --conf 0.05" YOLK_WARMUP=0
+    export SMALL="--imgsz 96 --conf 0.05" YOLK_WARMUP=0
 }
 
 # What one device finds is what all others have to find: found once, for all tests.
