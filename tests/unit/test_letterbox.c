@@ -21,7 +21,8 @@ typedef struct picture {
 static picture make_picture(int width, int height, yolk_pixel_format format, yolk_color_matrix matrix, int full_range)
 {
     const int half_w = (width + 1) / 2, half_h = (height + 1) / 2, slack = 13;
-    picture p = {.image = {width, height, format, matrix, full_range, {NULL}, {0}}};
+    picture p = {
+        .image = {.width = width, .height = height, .format = format, .matrix = matrix, .full_range = full_range}};
     const int row[3] = {format < YOLK_PIXEL_I420 ? 3 * width : width, format == YOLK_PIXEL_NV12 ? 2 * half_w : half_w,
                         half_w};
     const int rows[3] = {height, half_h, half_h};
