@@ -45,7 +45,7 @@ test: ## sets up, builds and runs every test
 	@tests/run $(BUILD)
 
 # Instrumented kernels take fifty times as long, so that there are fewer random shapes for them.
-asan coverage: export CASES = 60
+asan coverage: export CASES = 100
 
 asan: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/setup.sh run test

@@ -343,7 +343,7 @@ static void convolutions_of_networks(void **state)
                                     {384, 128, 1, 1}, {128, 128, 3, 1}, {256, 255, 1, 1}};
     int checked = 0;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        yk_cpu_conv c = {.batch = 1, .in_height = 6, .in_width = 14, .groups = 1, .dilation = {1, 1}};
+        yk_cpu_conv c = {.batch = 1, .in_height = 10, .in_width = 20, .groups = 1, .dilation = {1, 1}};
         c.in_channels = shapes[i][0];
         c.out_channels = shapes[i][1];
         for (int k = 0; k < 2; k++) {
