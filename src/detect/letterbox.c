@@ -86,22 +86,14 @@ yolk_status yk_letterbox_check(const yolk_image *image, const yk_letterbox *fit,
         fit->pad_y + fit->height > input_height)
         return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "the letterbox was not made for a %dx%d picture in %dx%d",
                        image->width, image->height, input_width, input_height);
-    const int half = image->width / 2 + image->width % 2;
-    yolk_status status;
-    switch (image->format) {
-    case YOLK_PIXEL_RGB24:
-    case YOLK_PIXEL_BGR24:
-        return check_plane(image, 0, 3 * image->width);
-    case YOLK_PIXEL_NV12:
-        status = check_plane(image, 0, image->width);
-        return status != YOLK_OK ? status : check_plane(image, 1, 2 * half);
-    case YOLK_PIXEL_I420:
-        status = check_plane(image, 0, image->width);
-        if (status == YOLK_OK)
-            status = check_plane(image, 1, half);
-        return status != YOLK_OK ? status : check_plane(image, 2, half);
-    }
-    return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "pixel format %d is none of yolk's", (int)image->format);
+    if ((unsigned)image->format > YOLK_PIXEL_NV12)
+        return yk_fail(YOLK_ERROR_INVALID_ARGUMENT, "pixel format %d is none of yolk's", (int)image->format);
+    yk_plane planes[3];
+    const int count = yk_image_planes(image, planes);
+    yolk_status status = YOLK_OK;
+    for (int i = 0; i < count && status == YOLK_OK; i++)
+        status = check_plane(image, i, (int)planes[i].row);
+    return status;
 }
 
 /* ---- preparing ---- */

@@ -71,9 +71,11 @@ static yolk_status fit_one(const yk_flight *f, int index, uint8_t *to)
     yolk_status status = YOLK_OK;
     if (image.memory != YOLK_MEMORY_HOST) {
         copy = yk_alloc(yk_image_bytes(&image));
+        if (!copy)
+            return YOLK_ERROR_OUT_OF_MEMORY;
         image = yk_image_at(&image, copy);
         image.memory = YOLK_MEMORY_HOST;
-        status = copy ? model_of(f)->backend->fetch(&f->images[index], &image) : YOLK_ERROR_OUT_OF_MEMORY;
+        status = model_of(f)->backend->fetch(&f->images[index], &image);
     }
     if (status == YOLK_OK)
         status = yk_letterbox_run(&image, &f->fits[index], model_of(f)->graph->head.bgr, s->key.size.width,
