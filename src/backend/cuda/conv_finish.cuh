@@ -306,23 +306,20 @@ static __device__ __forceinline__ void finish(const yk_cuda_conv &c, const SUM (
                 if (c.residual)
                     add_residual(c, pixel, channel, x);
                 const int left = c.out_channels - channel;
-                if (c.out_type == YK_CUDA_BYTE) {
-                    uint8_t *to = (uint8_t *)c.out + pixel * c.out_pixel + channel;
-                    uint32_t words[each / 4];
-                    to_words(c, x, uint8_t(), words);
+                auto store_left = [&](auto kind) {
+                    typedef decltype(kind) element;
+                    element *to = (element *)c.out + pixel * c.out_pixel + channel;
+                    uint32_t words[each * sizeof(element) / 4];
+                    to_words(c, x, element(), words);
                     if (left >= each)
                         store_words(to, words);
                     else
-                        store_first(to, words, left);
-                } else {
-                    __half *to = (__half *)c.out + pixel * c.out_pixel + channel;
-                    uint32_t words[each / 2];
-                    to_words(c, x, __half(), words);
-                    if (left >= each)
-                        store_words(to, words);
-                    else
-                        store_first(to, words, 2 * left);
-                }
+                        store_first(to, words, (int)sizeof(element) * left);
+                };
+                if (c.out_type == YK_CUDA_BYTE)
+                    store_left(uint8_t());
+                else
+                    store_left(__half());
             });
         }
     });

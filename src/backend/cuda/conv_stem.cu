@@ -155,7 +155,7 @@ template <typename KIND> static size_t packed_bytes(const yk_cuda_conv *c)
 
 /* For each phase, sixteen channels, product and lane: two words for each of two times eight channels, in which each
  * byte of what the lane has on the left has its weight. */
-template <typename KIND, int K, int S> static int pack_of(const yk_cuda_conv *c, const void *weights, void *to)
+template <typename KIND, int K, int S> static void pack_of(const yk_cuda_conv *c, const void *weights, void *to)
 {
     typedef taps<K, S> T;
     typedef weight<KIND> W;
@@ -172,7 +172,6 @@ template <typename KIND, int K, int S> static int pack_of(const yk_cuda_conv *c,
         const bool valid = unit < T::units && o < c->out_channels && at >= 0 && at < 3 * K;
         out[i] = valid ? W::of(weights, (((size_t)o * 3 + at % 3) * K + unit / T::line) * K + at / 3) : W::zero();
     }
-    return 0;
 }
 
 template <typename KIND> static void pack(const yk_cuda_conv *c, const void *weights, void *to)
